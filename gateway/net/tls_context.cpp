@@ -220,16 +220,19 @@ void use_certificate(SSL_CTX* context, const Certificates::Entry& entry, OSSL_LI
 
 }  // namespace
 
-TlsServer::TlsServer(std::shared_ptr<const Certificates> certificates, std::shared_ptr<TicketKeys> tickets,
-                     TlsOptions options)
-    : certificates_(std::move(certificates)), tickets_(std::move(tickets)), options_(options) {
-  library_ = OSSL_LIB_CTX_new();
+TlsLibrary::TlsLibrary() : library_(OSSL_LIB_CTX_new()) {
   if (!library_) refuse("OSSL_LIB_CTX_new");
+}
+TlsLibrary::~TlsLibrary() { OSSL_LIB_CTX_free(library_); }
+
+TlsServer::TlsServer(TlsLibrary& library, std::shared_ptr<const Certificates> certificates,
+                     std::shared_ptr<TicketKeys> tickets, TlsOptions options)
+    : certificates_(std::move(certificates)), tickets_(std::move(tickets)), options_(options), library_(library.get()) {
   for (const Certificates::Entry& entry : certificates_->entries()) contexts_.push_back(make_context(entry));
 }
 
 TlsServer::~TlsServer() {
-  // Connections that are still there hold their SSL_CTX, and through it the library context: freed with the last.
+  // Connections that are still there hold a count on theirs.
   for (SSL_CTX* context : contexts_) SSL_CTX_free(context);
 }
 

@@ -71,10 +71,25 @@ struct TlsOptions {
   bool allow_tls12 = true;
 };
 
+// OpenSSL's global state for one reactor. Requires: outlives every connection made under it.
+class TlsLibrary {
+ public:
+  TlsLibrary();
+  ~TlsLibrary();
+  TlsLibrary(const TlsLibrary&) = delete;
+  TlsLibrary& operator=(const TlsLibrary&) = delete;
+  ossl_lib_ctx_st* get() const { return library_; }
+
+ private:
+  ossl_lib_ctx_st* library_;
+};
+
+// Requires: stays alive while one of its connections is in its handshake.
 class TlsServer {
  public:
   // Throws std::runtime_error where OpenSSL refuses what Certificates::load has accepted.
-  TlsServer(std::shared_ptr<const Certificates> certificates, std::shared_ptr<TicketKeys> tickets, TlsOptions options);
+  TlsServer(TlsLibrary& library, std::shared_ptr<const Certificates> certificates,
+            std::shared_ptr<TicketKeys> tickets, TlsOptions options);
   ~TlsServer();
   TlsServer(const TlsServer&) = delete;
   TlsServer& operator=(const TlsServer&) = delete;
@@ -91,7 +106,7 @@ class TlsServer {
   std::shared_ptr<const Certificates> certificates_;
   std::shared_ptr<TicketKeys> tickets_;
   TlsOptions options_;
-  ossl_lib_ctx_st* library_ = nullptr;
+  ossl_lib_ctx_st* library_;
   std::vector<ssl_ctx_st*> contexts_;  // as certificates_->entries()
 };
 

@@ -37,7 +37,10 @@ struct TlsBio {
     return -1;
   }
 
-  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+  static long control(BIO* bio, int command, long, void*) {
+    if (command == BIO_CTRL_FLUSH) return 1;  // nothing is held back
+    return command == BIO_CTRL_EOF && stream(bio).ended_;
+  }
 
   static const BIO_METHOD* method() {
     static BIO_METHOD* const made = [] {
@@ -62,7 +65,10 @@ int TlsStream::fill(char* into, std::size_t size) {
     if (!result.ok()) {
       received_.release();
       if (result.status == IoStatus::blocked) return -EAGAIN;
-      if (result.status == IoStatus::end) return 0;
+      if (result.status == IoStatus::end) {
+        ended_ = true;
+        return 0;
+      }
       socket_error_ = result.error;
       return -1;
     }

@@ -49,6 +49,7 @@ class TlsStream final : public Stream {
   ssl_st* ssl_ = nullptr;
   Buffer received_;      // from the socket, not yet asked for by OpenSSL
   int socket_error_ = 0;
+  bool ended_ = false;   // the socket has no more
   bool failed_ = false;  // after a fatal error SSL_shutdown must not be called (SSL_get_error(3))
 };
 
