@@ -57,11 +57,12 @@ class RouteTable {
   static void release_route(const void* route);
   static void destroy_array(const void* array);
 
-  std::atomic<Array*> array_;
-  std::atomic<std::size_t> size_{0};
-  std::size_t used_ = 0;  // slots that are not empty, tombstones included
+  // What every lookup reads, on a cache line that seldom changes.
+  alignas(64) std::atomic<Array*> array_;
   std::atomic<bool> serving_{true};
   std::unique_ptr<std::atomic<const Route*>[]> ports_;
+  alignas(64) std::atomic<std::size_t> size_{0};
+  std::size_t used_ = 0;  // slots that are not empty, tombstones included
   Qsbr qsbr_;
 };
 
