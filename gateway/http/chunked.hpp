@@ -5,7 +5,7 @@
 //   for (;;) {
 //     auto step = decoder.next(input);
 //     input.remove_prefix(step.consumed);
-//     if (step.state == Step::data) send(step.data);   // lies inside what was consumed
+//     if (step.state == Step::have_data) send(step.data);   // lies inside what was consumed
 //     else break;                                       // need_more, done or error
 //   }
 //
@@ -37,7 +37,7 @@ struct ChunkLimits {
 class ChunkedDecoder {
  public:
   struct Step {
-    enum State : std::uint8_t { need_more, data, done, error } state = need_more;
+    enum State : std::uint8_t { need_more, have_data, done, error } state = need_more;
     std::size_t consumed = 0;
     std::string_view data;
   };
@@ -64,16 +64,20 @@ class ChunkedDecoder {
 
   Step fail(std::size_t consumed, std::string_view reason);
   Step take_data(std::string_view input, std::size_t at);
-  std::string_view framing_byte(char c);  // a reason, or empty
-  std::string_view size_byte(char c);
-  std::string_view extension_byte(char c);
-  std::string_view trailer_byte(char c);
+  // One byte of framing; each returns why it is refused, or nothing.
+  std::string_view take_framing(char c);
+  std::string_view take_size(char c);
+  std::string_view take_extension(char c);
+  std::string_view take_trailer(char c);
+  std::string_view expect(char c, char wanted, State next, std::string_view reason);
+  std::string_view begin_chunk();
   std::string_view finish_trailers();
 
   const ChunkLimits* limits_;
   State state_ = State::size;
   std::uint8_t digits_ = 0;
-  std::uint32_t extension_ = 0, extensions_ = 0;
+  std::uint32_t extension_ = 0, extensions_ = 0;  // bytes: of this chunk, of the message
+  std::uint32_t trailer_lines_ = 0;
   std::uint64_t left_ = 0;  // of this chunk: its size while it is read, then its data
   std::string_view reason_;
   std::string trailer_text_;

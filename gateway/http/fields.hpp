@@ -82,8 +82,16 @@ std::string_view trim(std::string_view text);  // SP and HTAB, both ends
 bool next_list_member(std::string_view& list, std::string_view& member);
 
 namespace internal {
-inline constexpr std::uint8_t kTokenChar = 1, kUnderscore = 2, kUpperCase = 4;
-extern const std::uint8_t kNameTable[256];  // 0: not allowed in a token
+struct NameTable {
+  bool is_token_char[256]{};
+  constexpr NameTable() {
+    for (int c = '0'; c <= '9'; ++c) is_token_char[c] = true;
+    for (int c = 'a'; c <= 'z'; ++c) is_token_char[c] = is_token_char[c - 0x20] = true;
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) is_token_char[static_cast<int>(c)] = true;
+  }
+  constexpr bool operator[](unsigned char c) const { return is_token_char[c]; }
+};
+inline constexpr NameTable kNameTable;
 }  // namespace internal
 
 }  // namespace envgate::http

@@ -3,7 +3,7 @@
 // whole head. No byte of a value is looked at twice, and nothing is allocated once the field list has grown.
 //
 //   auto scan = scanner.scan(buffer);           // again, from the same first byte, whenever more has arrived
-//   if (scan.state == Scan::complete) verdict = parse_request_head(scan.head, limits, request);
+//   if (scan.state == Scan::complete) verdict = parse_request_head(scan.head, request);
 //   ... buffer.consume(scan.head.size()); scanner.reset();
 //
 // Stricter than the RFCs allow to be lenient: what two parsers could read differently is refused.
@@ -53,7 +53,7 @@ class HeadScanner {
 
  private:
   Scan rejected(int status, std::string_view reason) const;
-  Scan unfinished(std::string_view buffer, std::size_t at);
+  Scan unfinished(std::size_t at);
   bool too_long(std::size_t line_end, Scan& out) const;
 
   const HeadLimits* limits_;
@@ -65,7 +65,7 @@ class HeadScanner {
 };
 
 // Errors: 400, 405 (CONNECT, TRACE), 414, 417, 431, 505; the connection is to be closed after the answer.
-Verdict parse_request_head(const ScannedHead& head, const HeadLimits& limits, RequestHead& out);
+Verdict parse_request_head(const ScannedHead& head, RequestHead& out);
 
 // What the answer is read against.
 struct ResponseContext {
@@ -75,7 +75,6 @@ struct ResponseContext {
 
 // Errors: always 502; the target's connection is to be closed. A 1xx other than 101 comes out as
 // informational(), with no body, and the next head follows it.
-Verdict parse_response_head(const ScannedHead& head, const HeadLimits& limits, const ResponseContext& context,
-                            ResponseHead& out);
+Verdict parse_response_head(const ScannedHead& head, const ResponseContext& context, ResponseHead& out);
 
 }  // namespace envgate::http

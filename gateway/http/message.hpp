@@ -61,6 +61,7 @@ struct RequestHead {
   Authority authority;     // Host, or :authority
   FieldList fields;        // all but pseudo-headers, in order
 
+  bool has_body() const { return framing == Framing::length ? content_length > 0 : framing != Framing::none; }
   void clear();
 };
 
