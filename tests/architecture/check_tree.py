@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""Fails on what must not be in the tree: a forbidden include, an overlong file, a registry's host, or the path of
+somebody's machine. Usage: check_tree.py ROOT. Prints one line for each offence and exits 1 if there was any."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# Which rooms a room may include besides itself (DESIGN, "Folders: the house").
+MAY_INCLUDE = {
+    "base": set(),
+    "routing": {"base"},
+    "gateway": {"base", "routing"},
+    "backends": {"base", "routing"},
+    "control": {"base", "routing", "backends"},
+}
+ROOMS = set(MAY_INCLUDE)
+ANYTHING = {"tests", "bench"}
+MOST_LINES = 600
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
+SOURCE = {".hpp", ".cpp", ".h", ".cc"}
+# A package registry is named only in the machine's own configuration. The pieces are joined so that this file
+# does not name one either.
+HOSTS = ["deb.debian" + ".org", "security.debian" + ".org", "registry.npmjs" + ".org", "pypi" + ".org",
+         "files.pythonhosted" + ".org", "registry.yarnpkg" + ".com", "proxy.golang" + ".org", "crates" + ".io",
+         "archive.ubuntu" + ".com", "docker" + ".io/library"]
+HOME_PATH = re.compile(r"(?<![\w.$}/])/(?:work|Users|home/[a-z][\w-]*|root/\w)(?:/[\w.-]+)+")
+
+
+def files(root):
+    """The files under version control, or every file where there is no git."""
+    listed = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True)
+    if listed.returncode == 0:
+        return [Path(root) / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in Path(root).rglob("*") if path.is_file() and "build" not in path.parts]
+
+
+def include_offence(room, quoted, target):
+    first = target.split("/")[0]
+    if quoted and "/" not in target:
+        return "is not spelt from the root of the tree"
+    if first not in ROOMS or room in ANYTHING or room == first:
+        return None
+    if room not in MAY_INCLUDE:
+        return f"{room}/ may include no room"
+    if first not in MAY_INCLUDE[room]:
+        allowed = ", ".join(sorted(MAY_INCLUDE[room])) or "nothing"
+        return f"{room}/ may include {allowed}, and not {first}/"
+    return None
+
+
+def check_source(relative, lines):
+    room = relative.parts[0]
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        offence = match and include_offence(room, match[1] == '"', match[2])
+        if offence:
+            yield f"{relative}:{number}: include of {match[2]}: {offence}"
+    if len(lines) > MOST_LINES:
+        yield f"{relative}: {len(lines)} lines, {MOST_LINES} at most: divide it"
+
+
+def check_text(relative, lines):
+    for number, line in enumerate(lines, 1):
+        for host in HOSTS:
+            if host in line.lower():
+                yield f"{relative}:{number}: names the package registry {host}"
+        path = HOME_PATH.search(line)
+        if path:
+            yield f"{relative}:{number}: names a path of one machine: {path[0]}"
+
+
+def check(root):
+    for path in files(root):
+        try:
+            lines = path.read_text().splitlines()
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue  # a fuzz corpus, or a file deleted and not yet committed
+        relative = path.relative_to(root)
+        if path.suffix in SOURCE | {".py"}:
+            yield from check_source(relative, lines)
+        yield from check_text(relative, lines)
+
+
+if __name__ == "__main__":
+    offences = list(check(sys.argv[1]))
+    print("\n".join(offences) or "the tree is in order")
+    sys.exit(1 if offences else 0)
