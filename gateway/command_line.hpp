@@ -21,7 +21,7 @@ struct CommandLine {
 };
 
 // Errors: misuse; the message names the option and ends with a hint at --help. Exit with kMisuse.
-// Thread: one at a time (getopt_long keeps its state in globals). Reorders argv, as getopt does.
+// Thread: one at a time (getopt_long keeps its state in globals). Leaves argv as it is.
 Result<CommandLine> parse_command_line(int argc, char** argv);
 
 inline constexpr int kMisuse = 2;

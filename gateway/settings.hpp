@@ -19,7 +19,7 @@
 
 namespace envgate::gateway {
 
-enum class RouteSource : std::uint8_t { redis, file, control };
+enum class RouteSource : std::uint8_t { redis, file };
 enum class OnRouteChange : std::uint8_t { keep, close };
 enum class TlsVersion : std::uint8_t { tls12, tls13 };
 
@@ -28,8 +28,6 @@ struct CertificateFiles {
   std::string key;          // PEM
   bool operator==(const CertificateFiles&) const = default;
 };
-
-using namespace std::chrono_literals;
 
 struct GatewaySettings {
   std::string domain = "localhost";
@@ -40,8 +38,8 @@ struct GatewaySettings {
     RouteSource source = RouteSource::file;
     std::string file = "/etc/envgate/routes.yaml";
     std::string snapshot = "/var/lib/envgate/routes.snapshot";  // empty: none is kept
-    Duration max_stale = 24h;                                   // 0: for ever
-    std::vector<Cidr> allowed_targets;                          // the constructor fills in the private networks
+    Duration max_stale = std::chrono::hours(24);  // 0: for ever
+    std::vector<Cidr> allowed_targets;           // the constructor fills in the private networks
     OnRouteChange on_change = OnRouteChange::keep;
     struct Redis {
       std::string url = "redis://127.0.0.1:6379/0";  // may hold a password: never log it
@@ -60,7 +58,7 @@ struct GatewaySettings {
     std::optional<Endpoint> bind;  // empty: off
     std::vector<CertificateFiles> certificates;
     TlsVersion min_version = TlsVersion::tls12;
-    Duration ticket_rotation = 12h;
+    Duration ticket_rotation = std::chrono::hours(12);
   } https;
 
   struct Http {
@@ -77,12 +75,12 @@ struct GatewaySettings {
   } http2;
 
   struct Target {
-    Duration pool_idle = 60s;
+    Duration pool_idle = std::chrono::seconds(60);
     unsigned pool_per_environment = 32;
   } target;
 
   struct Tcp {
-    Duration keepalive = 60s;
+    Duration keepalive = std::chrono::seconds(60);
   } tcp;
 
   struct ProxyProtocol {
@@ -99,15 +97,15 @@ struct GatewaySettings {
   } limits;
 
   struct Timeouts {
-    Duration handshake = 10s;
-    Duration request_head = 10s;
-    Duration request_body = 30s;
-    Duration idle = 75s;
-    Duration connect = 5s;
-    Duration response_head = 5min;
-    Duration tunnel_idle = 0s;
-    Duration ssh_banner = 10s;
-    Duration drain = 30s;
+    Duration handshake = std::chrono::seconds(10);
+    Duration request_head = std::chrono::seconds(10);
+    Duration request_body = std::chrono::seconds(30);
+    Duration idle = std::chrono::seconds(75);
+    Duration connect = std::chrono::seconds(5);
+    Duration response_head = std::chrono::minutes(5);
+    Duration tunnel_idle = std::chrono::seconds(0);
+    Duration ssh_banner = std::chrono::seconds(10);
+    Duration drain = std::chrono::seconds(30);
   } timeouts;
 
   struct Admin {
