@@ -51,8 +51,12 @@ struct ErrorContext {
   std::uint32_t retry_after = 5;  // seconds
 };
 
-// The answer's parts, for HTTP/2. `fields` are lower case, content-length among them; their values point at
-// literals, into this object or at the context's strings. Not to be copied or moved for that reason.
+// What Accept asks for: true for a problem document. A person's browser, and a client that takes anything, get
+// the page. Source: RFC 9110 section 12.5.1.
+bool prefers_problem(std::string_view accept);
+
+// The answer's parts, for HTTP/2. `fields` are lower case, content-length among them; names and values point at
+// literals, into this object and at the context's strings. Not to be copied or moved for that reason.
 class ErrorPage {
  public:
   ErrorPage(ErrorKind kind, const ErrorContext& context);
@@ -64,12 +68,14 @@ class ErrorPage {
   std::span<const Field> fields() const { return {fields_.data(), field_count_}; }
 
  private:
-  void add(std::string_view name, std::string_view value) { fields_[field_count_++] = {name, value}; }
+  void add(std::string_view name, std::string_view value);
+  void add_number(std::string_view name, std::uint64_t value);
+
   int status_;
   std::string body_;
-  std::array<char, 20> length_digits_;
-  std::array<char, 12> retry_digits_;
-  std::array<Field, 10> fields_;
+  std::array<std::array<char, 20>, 2> digits_;
+  std::size_t numbers_ = 0;
+  std::array<Field, 12> fields_;
   std::size_t field_count_ = 0;
 };
 

@@ -66,8 +66,7 @@ class ForwardedFields {
   const ResponseForwarding& forwarding_;
   std::string& scratch_;
   std::size_t at_ = 0;
-  int own_ = 0;
-  char digits_[20];
+  int own_ = 0;  // how many of the gateway's own fields have been dealt with
 };
 
 // Appends a Set-Cookie value in which every Domain attribute but the host's own is left out: the cookie becomes
