@@ -1,0 +1,70 @@
+"""Fixtures: a certificate authority and an sshd for the whole module run, and per test a gateway with a route file."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness import Ca, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
+from harness.routes import ssh  # noqa: E402
+
+DOMAIN = "envgate.test"
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory):
+    return Ca(tmp_path_factory.mktemp("ca"), DOMAIN)
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory):
+    with Sshd(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def web():
+    with HttpTarget() as target:
+        yield target
+
+
+@pytest.fixture(scope="module")
+def ssh_gateway(tmp_path_factory, ca, sshd):
+    """One gateway for a module whose tests change nothing in it: the seed's environment, and its port `env_port`."""
+    directory = tmp_path_factory.mktemp("gateway")
+    routes = RouteFile(directory / "routes.yaml")
+    gateway = Gateway(directory, ca)
+    gateway.env_port = gateway.ssh_port()
+    route = routes.set("6hiflzwte2xnkroq", ssh=ssh(gateway.env_port, sshd.port), kind="physical")
+    with gateway:
+        gateway.wait_route(route)
+        yield gateway
+
+
+@pytest.fixture
+def routes(tmp_path):
+    """The route file of the `gateway` fixture's gateways; a test fills it before or after they start."""
+    directory = tmp_path / "gateway"
+    directory.mkdir()
+    return RouteFile(directory / "routes.yaml")
+
+
+@pytest.fixture
+def make_gateway(tmp_path, ca, routes):
+    """Starts gateways with settings of the test's own, and ends them with it: make_gateway(settings, ...)."""
+    started = []
+
+    def make(settings=None, start=True, name="gateway", **options):
+        gateway = Gateway(tmp_path / name, ca, settings, **options)
+        started.append(gateway)
+        return gateway.start() if start else gateway
+
+    yield make
+    for gateway in started:
+        gateway.stop()
+
+
+@pytest.fixture
+def gateway(make_gateway):
+    return make_gateway()
