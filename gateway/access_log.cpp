@@ -15,11 +15,16 @@ bool AccessLog::enabled() { return log::enabled(log::Level::info); }
 
 AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment, const routing::Route* route,
                                 const IpAddress& source, std::string_view status) {
+  return Line(*this, event, environment, route, source, status);
+}
+
+AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
+                      const IpAddress& source, std::string_view status)
+    : log_(log), json_(log.lines_) {
   thread_local std::string timestamp;
   timestamp.clear();
-  log::append_timestamp(timestamp);
-  Line line(*this);
-  line->text("timestamp", timestamp)
+  envgate::log::append_timestamp(timestamp);
+  json_.text("timestamp", timestamp)
       .text("level", "info")
       .text("event", event)
       .text("environment_id", environment)
@@ -27,7 +32,6 @@ AccessLog::Line AccessLog::line(std::string_view event, std::string_view environ
       .text("source_ip", source.to_string())
       .text("username", "")
       .text("status", status);
-  return line;
 }
 
 void AccessLog::flush() {

@@ -29,7 +29,8 @@ class AccessLog final : loop::TurnEnd {
 
    private:
     friend class AccessLog;
-    Line(AccessLog& log) : log_(log), json_(log.lines_) {}
+    Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
+         const IpAddress& source, std::string_view status);
     AccessLog& log_;
     JsonLine json_;
   };

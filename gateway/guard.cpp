@@ -161,10 +161,12 @@ void Guard::sweep(Shard& shard, Clock::time_point now) {
   if (shard.entries.size() < shard.sweep_at) return;
   const unsigned connection_rate = rate_per_source_;
   const unsigned request_rate = std::max(requests_per_source_.load(), requests_per_environment_.load());
-  std::erase_if(shard.entries, [&](auto& item) {
-    Entry& entry = item.second;
-    return entry.connections == 0 && entry.connection_rate.full(connection_rate, now) && entry.request_rate.full(request_rate, now);
-  });
+  for (auto item = shard.entries.begin(); item != shard.entries.end();) {
+    Entry& entry = item->second;
+    const bool forgotten = entry.connections == 0 && entry.connection_rate.full(connection_rate, now) &&
+                           entry.request_rate.full(request_rate, now);
+    item = forgotten ? shard.entries.erase(item) : std::next(item);
+  }
   shard.sweep_at = std::max<std::size_t>(1024, shard.entries.size() * 2);
 }
 

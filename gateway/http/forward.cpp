@@ -222,7 +222,7 @@ loop::Task<Forwarder::Head> Forwarder::read_head() {
       continue;
     }
     response_.clear();
-    const Verdict verdict = parse_response_head(scan.head, response_limits(), context, response_);
+    const Verdict verdict = parse_response_head(scan.head, context, response_);
     if (!verdict.ok()) {
       log::debug("target_bad_answer").environment(target_.route->env.view()).text("reason", verdict.reason);
       co_return Head::bad;

@@ -31,8 +31,8 @@ struct Connection {
 
 HeadLimits head_limits(const gateway::GatewaySettings& settings) {
   HeadLimits limits;
-  limits.request_line = settings.http.max_request_line.count();
-  limits.head = std::min<std::size_t>(settings.http.max_head_bytes.count(), net::Buffer::kSize);
+  limits.request_line = settings.http.max_request_line.count;
+  limits.head = std::min<std::size_t>(settings.http.max_head_bytes.count, net::Buffer::kSize);
   limits.field_line = limits.head;
   limits.fields = settings.http.max_fields;
   return limits;
@@ -108,9 +108,9 @@ loop::Task<Next> next_head(Connection& c, const HeadLimits& limits, ScannedHead&
 }
 
 // One request and its answer. True: the connection may carry another.
-loop::Task<bool> serve_request(Connection& c, const ScannedHead& head, const HeadLimits& limits) {
+loop::Task<bool> serve_request(Connection& c, const ScannedHead& head) {
   H1Exchange exchange(c.worker, c.stream, c.input, head.size());
-  const Verdict verdict = parse_request_head(head, limits, exchange.head());
+  const Verdict verdict = parse_request_head(head, exchange.head());
   if (!verdict.ok()) {
     co_await refuse(c, verdict);
     co_return false;
@@ -134,7 +134,7 @@ loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, ne
     const Next next = co_await next_head(c, limits, head, verdict);
     if (next == Next::refused) co_await refuse(c, verdict);
     if (next != Next::head) break;
-    if (!co_await serve_request(c, head, limits)) break;
+    if (!co_await serve_request(c, head)) break;
     c.first = false;
   }
   stream.shutdown_write();

@@ -34,7 +34,7 @@ class TargetPool;
 // One connection, with what was read from it and not yet used.
 class TargetConnection {
  public:
-  explicit TargetConnection(const TargetKey& key) : key(key) {}
+  explicit TargetConnection(const TargetKey& to) : key(to) {}
   net::Stream& stream() { return tls ? static_cast<net::Stream&>(*tls) : socket; }
 
   const TargetKey key;

@@ -9,7 +9,7 @@ loop::Deadline Upload::next_deadline(gateway::Worker& worker) const {
   const gateway::GatewaySettings& settings = *worker.settings;
   if (settings.timeouts.request_body.count() == 0) return loop::kNever;
   loop::Clock::duration allowed = settings.timeouts.request_body;
-  const std::uint64_t rate = settings.http.min_body_rate.count();
+  const std::uint64_t rate = settings.http.min_body_rate.count;
   if (rate > 0) allowed += std::chrono::seconds(received_ / rate);
   const loop::Clock::duration left = std::max(allowed - waited_, loop::Clock::duration(std::chrono::milliseconds(1)));
   return worker.reactor.now() + left;

@@ -106,7 +106,7 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
   options.require_ssh = visit.protocol != Protocol::tcp;
   options.banner_timeout = settings->timeouts.ssh_banner;
   options.idle_timeout = settings->timeouts.tunnel_idle;
-  options.pipe_size = settings->ssh.pipe_size.count();
+  options.pipe_size = settings->ssh.pipe_size.count;
   const relay::End end = direct ? co_await relay::relay_sockets(*direct, target, options, session.progress)
                                 : co_await relay::relay_streams(client, target, options, session.progress);
   metrics.bytes_to_target.add(session.progress.to_target);
