@@ -144,18 +144,7 @@ void Router::Core::stop() {
 std::chrono::milliseconds Router::Core::turn_end() {
   source_->flush();
   tell(book_.take_changes());
-  {
-    const std::lock_guard lock(status_mutex_);
-    status_.routes = table_.size();
-    for (std::size_t i = 0; i < kRefusals; ++i) {
-      const std::string name(to_string(static_cast<Refusal>(i)));
-      if (book_.refused()[i] > 0) {
-        status_.refused[name] = book_.refused()[i];
-      } else {
-        status_.refused.erase(name);
-      }
-    }
-  }
+  count_routes();
   std::chrono::milliseconds wait{1000};
   const Loop::Time now = Loop::Clock::now();
   if (const Loop::Time next = misses_.expire(now); next - now < wait) {
@@ -164,6 +153,16 @@ std::chrono::milliseconds Router::Core::turn_end() {
   // Readers are to pass a quiescent state soon; one that sleeps is not worth waking up for often.
   idle_turns_ = table_.reclaim() == 0 ? 0 : std::min(idle_turns_ + 1, 5);
   return idle_turns_ == 0 ? wait : std::min(wait, std::chrono::milliseconds(4 << idle_turns_));
+}
+
+void Router::Core::count_routes() {
+  const std::lock_guard lock(status_mutex_);
+  status_.routes = table_.size();
+  status_.refused.clear();
+  for (std::size_t i = 0; i < kRefusals; ++i) {
+    const std::size_t count = book_.refused()[i];
+    if (count > 0) status_.refused.emplace(to_string(static_cast<Refusal>(i)), count);
+  }
 }
 
 void Router::Core::tell(std::vector<RouteChange> changes) {
@@ -298,11 +297,11 @@ void Router::Core::fatal(const std::string& error) { first_load_done(error); }
 void Router::Core::first_load_done(const std::string& error) {
   if (first_load_done_) return;  // written on this thread alone
   tell(book_.take_changes());    // so that start() returns to a table whose listeners are known
+  count_routes();
   {
     const std::lock_guard lock(status_mutex_);
     first_load_done_ = true;
     first_load_error_ = error;
-    status_.routes = table_.size();
   }
   loaded_.notify_all();
 }

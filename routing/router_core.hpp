@@ -60,6 +60,7 @@ class Router::Core final : public SourceHost {
   std::chrono::milliseconds turn_end();
   void tick();
   void look_up(const EnvId& env, Resolved& resolved);
+  void count_routes();
   void tell(std::vector<RouteChange> changes);
   void keep_snapshot(bool changed);
   void first_load_done(const std::string& error);
