@@ -1,0 +1,42 @@
+#include "gateway/access_log.hpp"
+
+#include "base/log.hpp"
+
+namespace envgate::gateway {
+
+AccessLog::Line::~Line() {
+  json_.end();
+  log_.lines_ += '\n';
+  if (log_.lines_.size() > 12 * 1024) log_.flush();
+  else log_.reactor_.at_turn_end(log_);
+}
+
+bool AccessLog::enabled() { return log::enabled(log::Level::info); }
+
+AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment, const routing::Route* route,
+                                const IpAddress& source, std::string_view status) {
+  return Line(*this, event, environment, route, source, status);
+}
+
+AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
+                      const IpAddress& source, std::string_view status)
+    : log_(log), json_(log.lines_) {
+  thread_local std::string timestamp;
+  timestamp.clear();
+  envgate::log::append_timestamp(timestamp);
+  json_.text("timestamp", timestamp)
+      .text("level", "info")
+      .text("event", event)
+      .text("environment_id", environment)
+      .text("type", route ? routing::to_string(route->kind) : "")
+      .text("source_ip", source.to_string())
+      .text("username", "")
+      .text("status", status);
+}
+
+void AccessLog::flush() {
+  log::write_lines(lines_);
+  lines_.clear();
+}
+
+}  // namespace envgate::gateway

@@ -1,0 +1,50 @@
+// One JSON line per SSH connection and per request, gathered over a turn of the reactor and written at its end: a
+// busy turn costs one write, not one per line.
+// Thread: the reactor's.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/ip.hpp"
+#include "base/json_line.hpp"
+#include "gateway/loop/reactor.hpp"
+#include "routing/route.hpp"
+
+namespace envgate::gateway {
+
+class AccessLog final : loop::TurnEnd {
+ public:
+  explicit AccessLog(loop::Reactor& reactor) : reactor_(reactor) { lines_.reserve(16 * 1024); }
+  ~AccessLog() { flush(); }
+
+  // A line with the seed's fields first: timestamp, environment_id, type, event, source_ip, username, status. More
+  // may be added before it is destroyed. `username` is empty where the gateway cannot see it (passthrough).
+  class Line {
+   public:
+    ~Line();
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    JsonLine* operator->() { return &json_; }
+
+   private:
+    friend class AccessLog;
+    Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
+         const IpAddress& source, std::string_view status);
+    AccessLog& log_;
+    JsonLine json_;
+  };
+
+  // False where the level hides access lines.
+  static bool enabled();
+  Line line(std::string_view event, std::string_view environment, const routing::Route* route, const IpAddress& source,
+            std::string_view status);
+  void flush();
+
+ private:
+  void turn_ended() override { flush(); }
+  loop::Reactor& reactor_;
+  std::string lines_;
+};
+
+}  // namespace envgate::gateway

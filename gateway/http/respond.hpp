@@ -1,0 +1,22 @@
+// What happens to a request once its head is known good, in any HTTP version: name -> environment -> route -> may it
+// in? -> forward, or one of the gateway's own answers; and one line in the access log at the end.
+// Thread: the worker's.
+#pragma once
+
+#include "gateway/http/exchange.hpp"
+#include "gateway/session.hpp"
+#include "gateway/worker.hpp"
+
+namespace envgate::http {
+
+// True if an HTTP/1 client's connection may carry another request.
+loop::Task<bool> respond(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client);
+
+// The same for a request that was refused before there was an exchange worth the name: counts it, logs it.
+void log_refused(gateway::Worker& worker, const Client& client, int status, std::string_view reason,
+                 std::string_view request_id);
+
+// 16 hex digits, unique per gateway process and unguessable enough not to be mistaken for another's.
+void append_request_id(std::string& out);
+
+}  // namespace envgate::http

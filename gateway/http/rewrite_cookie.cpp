@@ -1,0 +1,40 @@
+#include "gateway/http/rewrite.hpp"
+
+namespace envgate::http {
+namespace {
+
+// Takes the piece up to the next ';', as a browser splits it: quotes mean nothing (RFC 6265 section 5.2).
+std::string_view take_piece(std::string_view& rest) {
+  const std::size_t semicolon = rest.find(';');
+  const std::string_view piece = rest.substr(0, semicolon);
+  rest = semicolon == std::string_view::npos ? std::string_view() : rest.substr(semicolon + 1);
+  return piece;
+}
+
+bool is_foreign_domain(std::string_view attribute, std::string_view own_host) {
+  const std::size_t equals = attribute.find('=');
+  if (!equals_ignoring_case(trim(attribute.substr(0, equals)), "domain")) return false;
+  if (equals == std::string_view::npos) return true;
+  std::string_view domain = trim(attribute.substr(equals + 1));
+  if (domain.starts_with('.')) domain.remove_prefix(1);  // RFC 6265 section 5.2.3
+  return !equals_ignoring_case(domain, own_host);
+}
+
+}  // namespace
+
+bool cookie_needs_narrowing(std::string_view value, std::string_view own_host) {
+  take_piece(value);  // name=value
+  while (!value.empty())
+    if (is_foreign_domain(take_piece(value), own_host)) return true;
+  return false;
+}
+
+void append_narrowed_cookie(std::string& out, std::string_view value, std::string_view own_host) {
+  out += take_piece(value);
+  while (!value.empty()) {
+    const std::string_view attribute = take_piece(value);
+    if (!is_foreign_domain(attribute, own_host)) out.append(";").append(attribute);
+  }
+}
+
+}  // namespace envgate::http

@@ -1,0 +1,78 @@
+// Connections to targets: opened when needed, kept for the next request to the same service, closed when the
+// target closes, when they have been idle too long, or when their route changes, since an address may then be
+// another tenant's.
+// Thread: the worker's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/loop/task.hpp"
+#include "gateway/net/buffer.hpp"
+#include "gateway/net/socket.hpp"
+#include "gateway/net/tls_stream.hpp"
+#include "routing/route.hpp"
+
+namespace envgate::gateway {
+class Worker;
+}
+
+namespace envgate::http {
+
+struct TargetKey {
+  routing::EnvId env;
+  std::uint64_t generation = 0;
+  Endpoint address;
+  routing::Scheme scheme = routing::Scheme::http;
+  bool operator==(const TargetKey&) const = default;
+};
+
+class TargetPool;
+
+// One connection, with what was read from it and not yet used.
+class TargetConnection {
+ public:
+  explicit TargetConnection(const TargetKey& to) : key(to) {}
+  net::Stream& stream() { return tls ? static_cast<net::Stream&>(*tls) : socket; }
+
+  const TargetKey key;
+  net::Socket socket;
+  std::optional<net::TlsStream> tls;  // after socket: destroyed first
+  net::Buffer received;
+  bool reused = false;
+};
+using TargetConnectionPtr = std::unique_ptr<TargetConnection>;
+
+class TargetPool {
+ public:
+  explicit TargetPool(gateway::Worker& worker);
+  ~TargetPool();
+
+  // The one used last, or null. Never one that the target has closed, as far as epoll has told.
+  TargetConnectionPtr take(const TargetKey& key);
+
+  // A new one. Errors: the errno of connect(2), ETIMEDOUT, or EPROTO where TLS failed.
+  loop::Task<Result<TargetConnectionPtr>> open(TargetKey key);
+
+  // After a complete answer. Closes it instead if bytes are left over, the route has changed, or enough are kept.
+  void give_back(TargetConnectionPtr connection);
+
+  void close(const routing::EnvId& env);
+  void close_all();
+  std::size_t idle() const { return idle_count_; }
+
+ private:
+  class Idle;
+  struct KeyHash {
+    std::size_t operator()(const TargetKey& key) const noexcept;
+  };
+  void drop(Idle& idle);
+
+  gateway::Worker& worker_;
+  std::unordered_map<TargetKey, std::vector<std::unique_ptr<Idle>>, KeyHash> idle_;
+  std::size_t idle_count_ = 0;
+};
+
+}  // namespace envgate::http

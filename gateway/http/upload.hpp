@@ -1,0 +1,42 @@
+// A request's body on its way to the target, as a task beside the one that reads the answer.
+// Thread: the worker's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gateway/http/exchange.hpp"
+#include "gateway/worker.hpp"
+
+namespace envgate::http {
+
+class Upload {
+ public:
+  // Writes `head`, then the body framed as target_framing says. Counts body bytes in `sent`. When the client fails,
+  // the target's stream is aborted, so that whoever reads the answer wakes; when the target stops reading, it ends
+  // quietly, since the target's answer says why.
+  loop::Task<void> run(gateway::Worker& worker, Exchange& exchange, net::Stream& target, const std::string& head,
+                       std::uint64_t& sent);
+
+  bool complete() const { return complete_; }
+  bool client_failed() const { return client_failed_; }
+  ErrorKind error_kind() const { return kind_; }
+  std::string_view reason() const { return reason_; }
+
+ private:
+  // When the next piece must be here: the client is given `request_body` in all to make us wait, and a second more
+  // for each min_body_rate bytes that it has sent. The target's slowness is not counted.
+  loop::Deadline next_deadline(gateway::Worker& worker) const;
+  loop::Task<bool> send_piece(net::Stream& target, const std::string& head, std::string_view piece, Framing framing,
+                              loop::Deadline deadline);
+  void client_failed(const BodyPiece& piece, net::Stream& target);
+
+  std::uint64_t received_ = 0;
+  loop::Clock::duration waited_{0};
+  bool head_written_ = false;
+  bool complete_ = false, client_failed_ = false;
+  ErrorKind kind_ = ErrorKind::bad_request;
+  std::string_view reason_ = "client_gone";
+};
+
+}  // namespace envgate::http

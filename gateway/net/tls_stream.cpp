@@ -1,0 +1,183 @@
+#include "gateway/net/tls_stream.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/check.hpp"
+
+namespace envgate::net {
+
+// The BIO's callbacks. Source: BIO_meth_new(3).
+struct TlsBio {
+  static TlsStream& stream(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* into, int size) {
+    BIO_clear_retry_flags(bio);
+    const int got = stream(bio).fill(into, static_cast<std::size_t>(size));
+    if (got == -EAGAIN) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    return got < 0 ? -1 : got;
+  }
+
+  static int write(BIO* bio, const char* from, int size) {
+    BIO_clear_retry_flags(bio);
+    TlsStream& self = stream(bio);
+    const iovec piece{const_cast<char*>(from), static_cast<std::size_t>(size)};
+    const IoResult result = self.socket_->try_write({&piece, 1});
+    if (result.ok()) return static_cast<int>(result.bytes);
+    if (result.status == IoStatus::blocked) BIO_set_retry_write(bio);
+    else self.socket_error_ = result.error;
+    return -1;
+  }
+
+  static long control(BIO* bio, int command, long, void*) {
+    if (command == BIO_CTRL_FLUSH) return 1;  // nothing is held back
+    return command == BIO_CTRL_EOF && stream(bio).ended_;
+  }
+
+  static const BIO_METHOD* method() {
+    static BIO_METHOD* const made = [] {
+      BIO_METHOD* m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "envgate socket");
+      CHECK(m);
+      BIO_meth_set_read(m, read);
+      BIO_meth_set_write(m, write);
+      BIO_meth_set_ctrl(m, control);
+      return m;
+    }();
+    return made;
+  }
+};
+
+// Bytes for OpenSSL, 0 at the end, -EAGAIN, or -1 with socket_error_. It asks for a record's 5-byte header and then
+// for its body: the first call reads ahead into a lent buffer, the second is served from it.
+int TlsStream::fill(char* into, std::size_t size) {
+  if (received_.empty()) {
+    const std::span<char> room = received_.space();
+    const std::array<iovec, 2> pieces = {iovec{into, size}, iovec{room.data(), room.size()}};
+    const IoResult result = socket_->try_read(std::span<const iovec>(pieces));
+    if (!result.ok()) {
+      received_.release();
+      if (result.status == IoStatus::blocked) return -EAGAIN;
+      if (result.status == IoStatus::end) {
+        ended_ = true;
+        return 0;
+      }
+      socket_error_ = result.error;
+      return -1;
+    }
+    if (result.bytes <= size) {
+      received_.release();
+      return static_cast<int>(result.bytes);
+    }
+    received_.commit(result.bytes - size);
+    return static_cast<int>(size);
+  }
+  const std::size_t taken = std::min(size, received_.size());
+  std::memcpy(into, received_.bytes().data(), taken);
+  received_.consume(taken);
+  if (received_.empty()) received_.release();
+  return static_cast<int>(taken);
+}
+
+TlsStream::~TlsStream() { SSL_free(ssl_); }
+
+void TlsStream::open(Socket& socket, SSL* ssl, std::string_view received) {
+  CHECK(ssl && !ssl_ && received.size() <= Buffer::kSize);
+  socket_ = &socket;
+  ssl_ = ssl;
+  if (!received.empty()) {
+    std::memcpy(received_.space().data(), received.data(), received.size());
+    received_.commit(received.size());
+  }
+  BIO* const bio = BIO_new(TlsBio::method());
+  CHECK(bio);
+  BIO_set_data(bio, this);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_, bio, bio);
+}
+
+IoResult TlsStream::outcome(int result) {
+  switch (SSL_get_error(ssl_, result)) {
+    case SSL_ERROR_WANT_READ: return IoResult::blocked(loop::Direction::read);
+    case SSL_ERROR_WANT_WRITE: return IoResult::blocked(loop::Direction::write);
+    case SSL_ERROR_ZERO_RETURN: return IoResult::end();
+    default:
+      failed_ = true;
+      return IoResult::failed(socket_error_ ? socket_error_ : EPROTO);
+  }
+}
+
+loop::Task<Result<void>> TlsStream::handshake(loop::Deadline deadline) {
+  loop::Reactor& reactor = watch().reactor();
+  while (!reactor.take_handshake()) co_await loop::yield(reactor);
+  for (;;) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_);
+    if (result == 1) co_return Result<void>();
+    const IoResult progress = outcome(result);
+    if (progress.status != IoStatus::blocked) {
+      char reason[160] = "the peer closed the connection";
+      if (const unsigned long code = ERR_peek_error()) ERR_error_string_n(code, reason, sizeof(reason));
+      ERR_clear_error();
+      co_return fail(std::string("TLS handshake: ") + reason, progress.error ? progress.error : ECONNRESET);
+    }
+    if (!co_await loop::WatchReady(watch(), progress.wait_for, deadline)) co_return fail("TLS handshake: too slow", ETIMEDOUT);
+  }
+}
+
+std::string_view TlsStream::server_name() const {
+  const char* const name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name ? name : "";
+}
+
+std::string_view TlsStream::protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &length);
+  return {reinterpret_cast<const char*>(name), length};
+}
+
+const char* TlsStream::version() const { return SSL_get_version(ssl_); }
+bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
+
+bool TlsStream::has_pending() const { return !received_.empty() || SSL_has_pending(ssl_) == 1; }
+
+IoResult TlsStream::try_read(std::span<char> into) {
+  ERR_clear_error();
+  const int result = SSL_read(ssl_, into.data(), static_cast<int>(std::min<std::size_t>(into.size(), 1u << 30)));
+  return result > 0 ? IoResult::done(static_cast<std::size_t>(result)) : outcome(result);
+}
+
+IoResult TlsStream::try_write(std::span<const iovec> from) {
+  // Several small pieces become one record: a record each costs 0.6 us and 22 bytes more (FACTS).
+  thread_local std::array<char, SSL3_RT_MAX_PLAIN_LENGTH> gathered;
+  const char* data = static_cast<const char*>(from[0].iov_base);
+  std::size_t size = from[0].iov_len;
+  if (from.size() > 1 && size < gathered.size()) {
+    size = 0;
+    for (const iovec& piece : from) {
+      const std::size_t taken = std::min(piece.iov_len, gathered.size() - size);
+      std::memcpy(gathered.data() + size, piece.iov_base, taken);
+      size += taken;
+    }
+    data = gathered.data();
+  }
+  ERR_clear_error();
+  const int result = SSL_write(ssl_, data, static_cast<int>(std::min<std::size_t>(size, 1u << 30)));
+  return result > 0 ? IoResult::done(static_cast<std::size_t>(result)) : outcome(result);
+}
+
+void TlsStream::shutdown_write() {
+  if (!failed_ && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
+  ERR_clear_error();
+  socket_->shutdown_write();
+}
+
+}  // namespace envgate::net

@@ -1,0 +1,67 @@
+// What is going on right now, for `envctl gateway sessions` and `kill`: one Session per client connection, on the
+// list of the reactor that serves it.
+// Thread: the reactor's; other threads ask through Reactor::post.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/ip.hpp"
+#include "gateway/net/stream.hpp"
+#include "gateway/relay/relay.hpp"
+#include "routing/route.hpp"
+
+namespace envgate::gateway {
+
+enum class Protocol : std::uint8_t { ssh, tcp, ssh_tls, https, http };
+std::string_view to_string(Protocol protocol);
+
+class Sessions;
+
+// Requires: destroyed on the reactor, before the streams that it names.
+class Session {
+ public:
+  Session(Sessions& sessions, Protocol protocol, const Endpoint& client, net::Stream& client_stream);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Ends both sides; the task that serves the session then finds out and ends by itself.
+  void kill();
+
+  const std::uint64_t id;  // unique in the process; its low byte is the worker
+  Protocol protocol;
+  const Endpoint client;
+  const loop::Time started;
+  routing::RoutePtr route;  // null until it is known; HTTP: of the latest request
+  net::Stream* client_stream;
+  net::Stream* target_stream = nullptr;
+  relay::Progress progress;
+  std::uint64_t requests = 0;  // HTTP only
+  bool killed = false;
+  bool busy = true;  // false: an HTTP connection between requests, which a drain may end
+
+ private:
+  Sessions& sessions_;
+};
+
+class Sessions {
+ public:
+  explicit Sessions(unsigned worker) : worker_(worker) {}
+  std::size_t size() const { return by_id_.size(); }
+  Session* find(std::uint64_t id) const;
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    for (const auto& [id, session] : by_id_) visit(*session);
+  }
+  static unsigned worker_of(std::uint64_t id) { return static_cast<unsigned>(id & 0xff); }
+
+ private:
+  friend class Session;
+  unsigned worker_;
+  std::uint64_t next_ = 1;
+  std::unordered_map<std::uint64_t, Session*> by_id_;
+};
+
+}  // namespace envgate::gateway
