@@ -26,8 +26,9 @@ class H2Client:
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.h2.initiate_connection()
         self.streams = {}
+        self.held = set()  # streams whose data is not acknowledged, so that their window stays closed
         self.goaway = None
-        self.closed = False
+        self.closed = self.settings_came = False
         self.flush()
 
     def flush(self):
@@ -49,6 +50,8 @@ class H2Client:
     def _take(self, event):
         if isinstance(event, h2.events.ConnectionTerminated):
             self.goaway = event.error_code
+        if isinstance(event, h2.events.RemoteSettingsChanged):
+            self.settings_came = True
         stream = self.streams.get(getattr(event, "stream_id", None))
         if stream is None:
             return
@@ -57,7 +60,10 @@ class H2Client:
             stream.status = int(dict(event.headers)[":status"])
         elif isinstance(event, h2.events.DataReceived):
             stream.data += event.data
-            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            if event.stream_id in self.held:
+                self.h2.increment_flow_control_window(event.flow_controlled_length)  # the connection's alone
+            else:
+                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, h2.events.TrailersReceived):
             stream.trailers = event.headers
         elif isinstance(event, h2.events.StreamEnded):
@@ -71,13 +77,11 @@ class H2Client:
 
     def settings(self):
         """The server's settings, once they have come."""
-        self.pump_until(lambda: h2.settings.SettingCodes.MAX_FRAME_SIZE in self.h2.remote_settings
-                        and self._settings_came, "its SETTINGS")
+        self.pump_until(lambda: self.settings_came, "its SETTINGS")
         return self.h2.remote_settings
 
-    @property
-    def _settings_came(self):
-        return bool(self.h2.remote_settings.max_concurrent_streams != 2**32 + 1)
+    def hold_back(self, stream_id):
+        self.held.add(stream_id)
 
     def request(self, headers, end=True):
         stream_id = self.h2.get_next_available_stream_id()
