@@ -27,7 +27,9 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof(buffer)) return fail("'" + std::string(text) + "' is not an IP address");
+  // A NUL inside would end the text for inet_pton and let anything follow it.
+  if (text.empty() || text.size() >= sizeof(buffer) || text.find('\0') != text.npos)
+    return fail("'" + std::string(text) + "' is not an IP address");
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = 0;
   in_addr four;

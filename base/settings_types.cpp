@@ -56,9 +56,9 @@ bool is_map(const Node& node, const std::string& expects, const Report& report) 
 
 std::string quote_yaml(const std::string& text) {
   static constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-@%";
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-@%*=~";
   const bool plain = !text.empty() && text.find_first_not_of(kPlain) == std::string::npos && text.front() != '-' &&
-                     text.front() != '@' && text.front() != '%' && text.front() != ':' && text.back() != ':' &&
+                     std::string_view("@%:*=~").find(text.front()) == std::string_view::npos && text.back() != ':' &&
                      text != "null" && text != "Null" && text != "NULL";
   if (plain) return text;
   static constexpr char kHex[] = "0123456789abcdef";
@@ -126,6 +126,8 @@ Type<PortRange> port_range() {
 
 Type<std::string> text(std::string expects, TextCheck check) {
   const auto parse = [check](const std::string& written) -> Result<std::string> {
+    const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(written.begin(), written.end(), control)) return fail("holds a control character");
     const std::string wrong = check ? check(written) : "";
     if (!wrong.empty()) return fail("'" + written + "' " + wrong);
     return written;

@@ -73,7 +73,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind) {
     refuse_extras(mark, tag, anchor);
-    if (wants_key()) throw Refused{mark.line + 1, "a key must be a plain word"};
+    if (wants_key()) throw Refused{mark.line + 1, "a key must be a plain word (is a closing ] or } missing?)"};
     if (open_.size() >= kMaxDepth)
       throw Refused{mark.line + 1, "nested more than " + std::to_string(kMaxDepth) + " deep"};
     Node node;

@@ -29,7 +29,7 @@ const std::vector<Special>& specials() {
       {network("::1"), "a loopback address"},
       {network("0.0.0.0/8"), "an unspecified address"},  // "this network", RFC 1122; Linux connects to itself
       {network("::"), "an unspecified address"},
-      {network("169.254.169.254"), "a cloud's metadata server"},  // also AWS's in IPv6 below, GCP's, Alibaba's, Azure's
+      {network("169.254.169.254"), "a cloud's metadata server"},  // AWS and most others
       {network("fd00:ec2::254"), "a cloud's metadata server"},
       {network("fd20:ce::254"), "a cloud's metadata server"},
       {network("100.100.100.200"), "a cloud's metadata server"},

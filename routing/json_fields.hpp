@@ -1,5 +1,5 @@
 // Reads typed fields out of a JSON tree and remembers the first thing wrong with its path: what the parser of
-// routes is written in. Includes nlohmann: for route_json.cpp only.
+// routes is written in. Includes nlohmann: for .cpp files only.
 #pragma once
 
 #include <cstdint>
@@ -70,5 +70,8 @@ class JsonFields {
   UnknownKeys unknown_;
   std::string error_;
 };
+
+// The parser of routes on a tree that is there already, such as a YAML file's.
+Result<RouteSpec> parse_route_tree(const EnvId& env, const nlohmann::json& tree, UnknownKeys unknown);
 
 }  // namespace envgate::routing

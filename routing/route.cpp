@@ -164,11 +164,11 @@ RouteSpec Route::spec() const {
 RoutePtr without_ports(const Route& route, bool ssh, const std::vector<std::uint16_t>& tcp) {
   RouteSpec spec = route.spec();
   if (ssh) spec.ssh.listen_port = 0;
-  std::erase_if(spec.services.tcp, [&](const TcpPort& entry) {
+  const std::size_t removed = std::erase_if(spec.services.tcp, [&](const TcpPort& entry) {
     return std::find(tcp.begin(), tcp.end(), entry.listen_port) != tcp.end();
   });
   const SharedServices* services = route.services_;
-  if (tcp.empty()) {
+  if (removed == 0) {
     services->retain();
   } else {
     services = new SharedServices(std::move(spec.services));

@@ -159,6 +159,12 @@ Result<RouteSpec> parse(const EnvId& env, std::string_view text, UnknownKeys unk
   }
   const json tree = json::parse(text, nullptr, false);
   if (tree.is_discarded()) return fail("route: is not JSON");
+  return parse_route_tree(env, tree, unknown);
+}
+
+}  // namespace
+
+Result<RouteSpec> parse_route_tree(const EnvId& env, const json& tree, UnknownKeys unknown) {
   RouteSpec spec;
   spec.env = env;
   JsonFields fields(unknown);
@@ -182,8 +188,6 @@ Result<RouteSpec> parse(const EnvId& env, std::string_view text, UnknownKeys unk
   if (!fields.good()) return fail(fields.error());
   return spec;
 }
-
-}  // namespace
 
 Result<RouteSpec> parse_route_json(const EnvId& env, std::string_view text, UnknownKeys unknown) {
   return parse(env, text, unknown);

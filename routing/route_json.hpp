@@ -25,7 +25,7 @@ Result<RouteSpec> parse_route_json(const EnvId& env, std::string_view json, Unkn
 Result<RouteSpec> parse_route_json(std::string_view json, UnknownKeys unknown = UnknownKeys::allow);
 
 struct SeedKeys {  // a key that is not there is nullopt
-  std::optional<std::string_view> ip, ssh_port, type, access_info;
+  std::optional<std::string_view> ip = {}, ssh_port = {}, type = {}, access_info = {};
 };
 
 // Only `ip` is needed. `ssh_port` is the public listening port (the target's own is 22); an unknown `type` is a

@@ -147,7 +147,8 @@ int status_of(ErrorKind kind) { return text_of(kind).status; }
 
 ErrorKind kind_of(int status) {
   for (const ErrorText& text : kErrorTexts)
-    if (text.status == status && text.kind != ErrorKind::port_not_open) return text.kind;
+    if (text.status == status && text.kind != ErrorKind::port_not_open && text.kind != ErrorKind::target_refused)
+      return text.kind;
   return ErrorKind::bad_request;
 }
 

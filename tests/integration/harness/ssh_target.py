@@ -82,7 +82,7 @@ class Sshd:
 
     def known_hosts(self, *names):
         """A known_hosts file in which the names (as ssh writes them: "[127.0.0.1]:50022") have this server's keys."""
-        path = self.directory / "known_hosts"
+        path = self.directory / ("known_hosts_" + "".join(c for c in "_".join(names) if c.isalnum()))
         keys = [(self.directory / f"host_{k}.pub").read_text().split() for k in ("ed25519", "ecdsa", "rsa")]
         path.write_text("".join(f"{name} {key[0]} {key[1]}\n" for name in names for key in keys))
         return path

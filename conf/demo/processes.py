@@ -1,0 +1,121 @@
+"""The processes that the quickstart started, written down so that a later run can end exactly those: a pid is only
+believed together with the moment at which the process started and the boot it belongs to."""
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+
+def _boot():
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _stat(pid):
+    """(state, parent's pid, start in clock ticks since boot) of a process, or None. proc(5): the command is in
+    parentheses and may hold anything, so the fields are counted from the last one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], int(fields[1]), int(fields[19])
+
+
+def identify(name, pid):
+    stat = _stat(pid)
+    return {"name": name, "pid": pid, "start": stat[2] if stat else 0, "boot": _boot()}
+
+
+def alive(record):
+    stat = _stat(record["pid"])
+    return (stat is not None and stat[0] not in "ZX" and stat[2] == record["start"] and record["boot"] == _boot())
+
+
+def children(pid):
+    """Those that a process forked and that still run, such as an sshd's sessions."""
+    found = []
+    for entry in os.listdir("/proc"):
+        stat = _stat(entry) if entry.isdigit() else None
+        if stat and stat[1] == pid and stat[0] not in "ZX":
+            found.append(identify("child", int(entry)))
+    return found
+
+
+class Processes:
+    """The list in DIR/processes.json: added to as each one starts, so that nothing is forgotten by a crash."""
+
+    def __init__(self, directory):
+        self.path = Path(directory) / "processes.json"
+        self.logs = Path(directory) / "log"
+        try:
+            self.records = json.loads(self.path.read_text())
+        except (FileNotFoundError, ValueError):
+            self.records = []
+        self.popen = {}
+
+    def _write(self):
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(json.dumps(self.records, indent=1) + "\n")
+        fresh.rename(self.path)
+
+    def log(self, name):
+        return self.logs / f"{name}.log"
+
+    def start(self, name, argv):
+        """Starts a server in a session of its own (Ctrl-C is ours to answer), its output in DIR/log/NAME.log."""
+        self.logs.mkdir(exist_ok=True)
+        with open(self.log(name), "wb") as out:
+            self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out,
+                                                stderr=out, start_new_session=True)
+        self.add(name, self.popen[name].pid)
+
+    def add(self, name, pid):
+        self.records.append(identify(name, pid))
+        self._write()
+
+    def pids(self):
+        return {record["name"]: record["pid"] for record in self.records}
+
+    def find(self, name):
+        """The record of that name, if the process still runs."""
+        self.reap()
+        return next((r for r in self.records if r["name"] == name and alive(r)), None)
+
+    def reap(self):
+        for popen in self.popen.values():
+            popen.poll()
+
+    def ended(self):
+        """The names of those that have ended by themselves."""
+        self.reap()
+        return [record["name"] for record in self.records if not alive(record)]
+
+    def stop_all(self, but=()):
+        """Ends all that still run, last started first: the gateway before what stands behind it. Returns the names."""
+        stopped = []
+        for record in reversed(self.records):
+            if record["name"] in but or not alive(record):
+                continue
+            family = [record, *children(record["pid"])]
+            for member in family:
+                self.end(member)
+            stopped.append(record["name"])
+        self.records = []
+        self.path.unlink(missing_ok=True)
+        return stopped
+
+    def end(self, record):
+        """SIGTERM and, when that does not end it, SIGKILL."""
+        for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+            try:
+                if alive(record):
+                    os.kill(record["pid"], number)
+            except ProcessLookupError:
+                pass
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                self.reap()
+                if not alive(record):
+                    return
+                time.sleep(0.02)
