@@ -27,12 +27,10 @@ bool passes(const Field& field, const RequestHead& head, Framing framing) {
 
 // RFC 9113 section 8.2.3 splits Cookie for compression; HTTP/1.1 wants it in one piece.
 void append_cookies(std::string& out, const FieldList& fields) {
-  std::string_view separator = "Cookie: ";
   bool any = false;
   for (const Field& field : fields) {
-    if (field.id != FieldId::cookie) continue;
-    out.append(separator).append(field.value);
-    separator = "; ";
+    if (field.id != FieldId::cookie || field.value.empty()) continue;
+    out.append(any ? "; " : "Cookie: ").append(field.value);
     any = true;
   }
   if (any) out += "\r\n";

@@ -128,7 +128,8 @@ loop::Task<Result<void>> TlsStream::handshake(loop::Deadline deadline) {
       ERR_clear_error();
       co_return fail(std::string("TLS handshake: ") + reason, progress.error ? progress.error : ECONNRESET);
     }
-    if (!co_await loop::WatchReady(watch(), progress.wait_for, deadline)) co_return fail("TLS handshake: too slow", ETIMEDOUT);
+    const bool ready = co_await loop::WatchReady(watch(), progress.wait_for, deadline);
+    if (!ready) co_return fail("TLS handshake: too slow", ETIMEDOUT);
   }
 }
 

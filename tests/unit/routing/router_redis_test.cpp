@@ -180,12 +180,14 @@ TEST_F(RouterOnRedis, ANewAndEmptyServerIsGivenTimeToBeRefilled) {
 
 TEST_F(RouterOnRedis, ALoadingServerDropsNothing) {
   for (int i = 0; i < 30; ++i) redis->seed("e" + std::to_string(i), "10.0.0.1");
+  // Loading serves clients only every so many bytes: something to load slowly.
+  redis->command({"CONFIG", "SET", "rdbcompression", "no"});
+  redis->command({"EVAL", "for i = 1, 100 do redis.call('SET', 'filler' .. i, string.rep('x', 2000)) end", "0"});
   redis->command({"SAVE"});
   Router router(settings);
-  std::atomic<int> changed{0};
   ASSERT_TRUE(router.start());
   redis->kill();
-  redis->start(false, {"--key-load-delay", "30000", "--loading-process-events-interval-bytes", "1024"});
+  redis->start(false, {"--key-load-delay", "15000", "--loading-process-events-interval-bytes", "1024"});
   ASSERT_TRUE(eventually([&] { return redis->command({"GET", "x"}).starts_with("LOADING"); }));
   ASSERT_TRUE(eventually([&] { return router.status().last_error.find("LOADING") != std::string::npos; }))
       << router.status().last_error;

@@ -1,0 +1,393 @@
+#include "gateway/http/h2_session.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "gateway/http/h2_callbacks.hpp"
+#include "gateway/loop/event.hpp"
+
+namespace envgate::http {
+namespace {
+
+using net::IoResult;
+using net::IoStatus;
+
+// A client that sends without end gets its turn like everybody else.
+constexpr std::size_t kTurnBytes = 64 * 1024;
+
+// After GOAWAY: how long, and how much, the client may still send before the connection is closed under it.
+constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::size_t kLingerBytes = 256 * 1024;
+
+// Between the notice that the connection will end and the number of its last request (RFC 9113 section 6.8): time for
+// requests that are already on their way.
+constexpr std::chrono::milliseconds kNotice{500};
+
+// Requests whose streams are gone may still be at work, waiting for a target. So many tasks for each stream that is
+// allowed; with more the client's resets outrun us, and its new streams are refused.
+constexpr unsigned kTasksPerStream = 2;
+
+// Times are checked so often within the shortest of them.
+constexpr int kChecks = 4;
+
+constexpr nghttp2_extpri kByTurns{3, 1};      // RFC 9218 section 4: the default urgency, but incremental
+constexpr nghttp2_extpri kInteractive{1, 1};  // for tunnels: small messages, before anybody's bulk
+
+loop::Clock::duration check_period(const H2Options& options) {
+  loop::Clock::duration period = std::chrono::seconds(5);
+  for (const loop::Clock::duration limit : {options.idle, options.request_head})
+    if (limit.count() > 0) period = std::min(period, limit / kChecks);
+  return std::max<loop::Clock::duration>(period, std::chrono::milliseconds(10));
+}
+
+}  // namespace
+
+// Waits until the stream has something to read.
+struct H2Session::Readable {
+  H2Session& session;
+  loop::Direction direction;
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) noexcept {
+    session.reader_ = handle;
+    session.read_waits_for_ = direction;
+  }
+  void await_resume() const noexcept {}
+  ~Readable() { session.reader_ = nullptr; }
+};
+
+H2Session::H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service, const H2Options& options)
+    : reactor_(reactor), stream_(stream), service_(service), options_(options), handle_(make_h2_session(*this, options)),
+      idle_since_(reactor.now()), period_(check_period(options)), resets_(options.resets, reactor.now()),
+      control_(options.control, reactor.now()) {}
+
+H2Session::~H2Session() {
+  streams_.cancel();
+  if (armed_)
+    for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().disarm(direction);
+  nghttp2_session_del(handle_);
+  for (H2Exchange* const exchange : exchanges_) delete exchange;
+}
+
+loop::Task<void> H2Session::run() {
+  // Both directions stay armed for good: whichever moves, `ready` looks who waited for it. TLS may have to write in
+  // order to read.
+  for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().arm(direction, *this);
+  armed_ = true;
+  service_.busy(false);
+  arm_timer();
+  output();
+  co_await read();
+  state_ = State::ended;
+  disarm();
+  for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().disarm(direction);
+  armed_ = false;
+  leave();
+  co_await streams_.ended();
+}
+
+void H2Session::ready() {
+  loop::Watch& watch = stream_.watch();
+  if (write_blocked_ && watch.ready(write_waits_for_)) {
+    write_blocked_ = false;
+    flush();
+  }
+  // The last thing: the reader may be the end of this object.
+  if (reader_ && watch.ready(read_waits_for_)) std::exchange(reader_, nullptr).resume();
+}
+
+// ---- reading ----
+
+loop::Task<void> H2Session::read() {
+  net::Buffer input;
+  std::size_t budget = kTurnBytes, forgotten = 0;
+  for (;;) {
+    const IoResult got = stream_.try_read(input.space());
+    if (got.status == IoStatus::blocked) {
+      input.release();
+      co_await Readable{*this, got.wait_for};
+      budget = kTurnBytes;
+      continue;
+    }
+    if (!got.ok()) co_return;
+    if (state_ == State::closing || terminated_) {
+      if ((forgotten += got.bytes) > kLingerBytes) co_return;
+    } else if (!feed({input.space().data(), got.bytes})) {
+      co_return;
+    }
+    if (got.bytes < budget) {
+      budget -= got.bytes;
+    } else {
+      input.release();
+      co_await loop::yield(reactor_);
+      budget = kTurnBytes;
+    }
+  }
+}
+
+bool H2Session::feed(std::string_view bytes) {
+  const auto used = nghttp2_session_mem_recv(handle_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+    service_.misbehaved("h2_bad_preface");
+    return false;
+  }
+  if (used < 0) terminate(NGHTTP2_ENHANCE_YOUR_CALM, used == NGHTTP2_ERR_FLOODED ? "h2_flood" : "h2_protocol_error");
+  start_requests();
+  output();
+  return true;
+}
+
+void H2Session::begin_head(std::int32_t stream) {
+  collecting_ = nullptr;
+  if (running_ + starting_.size() >= std::size_t{kTasksPerStream} * options_.max_streams) {
+    nghttp2_submit_rst_stream(handle_, NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
+    return;
+  }
+  auto* const exchange = new H2Exchange(*this, stream);
+  exchange->index = exchanges_.size();
+  exchanges_.push_back(exchange);
+  nghttp2_session_set_stream_user_data(handle_, stream, exchange);
+  collecting_ = exchange;
+  collecting_since_ = reactor_.now();
+  if (exchanges_.size() == 1) service_.busy(true);
+}
+
+void H2Session::begin_trailers(H2Exchange* exchange) {
+  collecting_ = exchange;
+  if (!exchange) return;
+  exchange->begin_trailers();
+  collecting_since_ = reactor_.now();
+}
+
+void H2Session::add_field(std::int32_t stream, std::string_view name, std::string_view value) {
+  if (collecting_ && collecting_->stream() == stream) collecting_->add_field(name, value, options_.head);
+}
+
+void H2Session::head_ended(bool is_request, bool end_stream) {
+  H2Exchange* const exchange = std::exchange(collecting_, nullptr);
+  if (!exchange) return;
+  if (is_request) starting_.push_back(exchange);
+  else exchange->finish_trailers();
+  if (end_stream) exchange->end_remote();
+}
+
+void H2Session::start_requests() {
+  for (H2Exchange* const exchange : starting_) {
+    if (exchange->closed()) forget(*exchange);
+    else start(*exchange);
+  }
+  if (!starting_.empty()) drain();
+  starting_.clear();
+}
+
+void H2Session::start(H2Exchange& exchange) {
+  const Verdict verdict = exchange.finish_head(options_.head);
+  const bool tunnel = exchange.request().upgrade != Upgrade::none;
+  if (tunnel || !exchange.has_priority())
+    nghttp2_session_change_extpri_stream_priority(handle_, exchange.stream(), tunnel ? &kInteractive : &kByTurns, 1);
+  exchange.begin_task();
+  ++running_;
+  streams_.start(serve(exchange, verdict));
+}
+
+loop::Task<void> H2Session::serve(H2Exchange& exchange, Verdict verdict) {
+  if (verdict.ok()) co_await service_.answer(exchange);
+  else co_await refuse(exchange, verdict);
+  --running_;
+  exchange.end_task();
+  if (exchange.closed()) forget(exchange);
+}
+
+loop::Task<void> H2Session::refuse(H2Exchange& exchange, const Verdict& verdict) {
+  const std::string request_id = service_.refused(verdict);
+  ErrorContext context;
+  context.request_id = request_id;
+  co_await exchange.send_error(kind_of(verdict.status), context);
+}
+
+// ---- misbehaviour ----
+
+void H2Session::stream_reset_by_client(H2Exchange* exchange) {
+  if (exchange) exchange->note_client_reset();
+  if (!resets_.spend(reactor_.now())) terminate(NGHTTP2_ENHANCE_YOUR_CALM, "h2_resets");
+}
+
+void H2Session::stream_reset_sent(const H2Exchange* exchange, std::uint32_t code) {
+  if (code == NGHTTP2_NO_ERROR || (exchange && exchange->reset_by_us())) return;
+  service_.misbehaved("h2_stream_error");
+  if (!resets_.spend(reactor_.now())) terminate(NGHTTP2_ENHANCE_YOUR_CALM, "h2_resets");
+}
+
+void H2Session::control_frame() {
+  if (!control_.spend(reactor_.now())) terminate(NGHTTP2_ENHANCE_YOUR_CALM, "h2_flood");
+}
+
+void H2Session::terminate(std::uint32_t code, std::string_view reason) {
+  if (std::exchange(terminated_, true)) return;
+  if (!reason.empty()) service_.misbehaved(reason);
+  nghttp2_session_terminate_session(handle_, code);
+  reactor_.timers().arm(*this, reactor_.now() + kLingerTime);
+  output();
+}
+
+// ---- writing ----
+
+void H2Session::flush() {
+  if (state_ != State::open || write_blocked_) return;
+  for (;;) {
+    if (out_.empty()) fill();
+    if (out_.empty() || state_ != State::open) break;
+    const std::span<char> bytes = out_.data();
+    const iovec piece{bytes.data(), bytes.size()};
+    const IoResult result = stream_.try_write({&piece, 1});
+    if (result.status == IoStatus::blocked) {
+      write_blocked_ = true;
+      write_waits_for_ = result.wait_for;
+      return;
+    }
+    if (!result.ok()) return broken();
+    out_.consume(result.bytes);
+    stalled_ = 0;
+  }
+  out_.release();
+  if (state_ == State::open && !nghttp2_session_want_read(handle_) && !nghttp2_session_want_write(handle_)) begin_close();
+}
+
+// Requires: out_ is empty.
+void H2Session::fill() {
+  while (out_.size() < kRecord) {
+    if (rest_.empty() && !next_frames()) return;
+    const std::size_t n = std::min(rest_.size(), kRecord - out_.size());
+    std::memcpy(out_.space().data(), rest_.data(), n);
+    out_.commit(n);
+    rest_.remove_prefix(n);
+  }
+}
+
+// Asks nghttp2 for frames; DATA goes straight into out_, by put_data. False: there are none, or the record is full.
+bool H2Session::next_frames() {
+  const std::uint8_t* bytes = nullptr;
+  const auto size = nghttp2_session_mem_send(handle_, &bytes);
+  if (size < 0) broken();
+  if (size <= 0) return false;
+  rest_ = {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  return true;
+}
+
+std::size_t H2Session::room_for_data() const {
+  const std::size_t room = kRecord - out_.size();
+  return room > kFrameHeader ? room - kFrameHeader : 0;
+}
+
+void H2Session::put_data(const std::uint8_t* frame_header, H2Exchange& exchange, std::size_t size) {
+  char* const into = out_.space().data();
+  std::memcpy(into, frame_header, kFrameHeader);
+  exchange.copy_frame(into + kFrameHeader, size);
+  out_.commit(kFrameHeader + size);
+}
+
+// ---- ends ----
+
+void H2Session::stream_closed(H2Exchange& exchange, bool at_fault) {
+  if (collecting_ == &exchange) collecting_ = nullptr;
+  exchange.close(at_fault);
+  const bool starting = std::find(starting_.begin(), starting_.end(), &exchange) != starting_.end();
+  if (!starting && !exchange.task_running()) forget(exchange);
+}
+
+void H2Session::forget(H2Exchange& exchange) {
+  nghttp2_session_set_stream_user_data(handle_, exchange.stream(), nullptr);
+  H2Exchange* const last = exchanges_.back();
+  exchanges_[exchange.index] = last;
+  last->index = exchange.index;
+  exchanges_.pop_back();
+  delete &exchange;
+  if (!exchanges_.empty()) return;
+  idle_since_ = reactor_.now();
+  drain();
+  service_.busy(draining_);
+}
+
+// Every stream is over, whatever becomes of its task.
+void H2Session::leave() {
+  starting_.clear();
+  collecting_ = nullptr;
+  for (std::size_t i = exchanges_.size(); i-- > 0;) {
+    H2Exchange& exchange = *exchanges_[i];
+    if (!exchange.closed()) exchange.close(false);
+    if (!exchange.task_running()) forget(exchange);
+  }
+}
+
+void H2Session::begin_close() {
+  state_ = State::closing;
+  leave();
+  stream_.shutdown_write();
+  reactor_.timers().arm(*this, reactor_.now() + kLingerTime);
+}
+
+// The reader finds out, and ends.
+void H2Session::broken() {
+  state_ = State::ended;
+  stream_.abort(false);
+}
+
+void H2Session::drain() {
+  if (state_ != State::open || terminated_) return;
+  if (!draining_ && service_.draining()) {
+    draining_ = true;
+    drain_since_ = reactor_.now();
+    service_.busy(true);
+    nghttp2_submit_shutdown_notice(handle_);
+    arm_timer();
+    output();
+  } else if (draining_ && !last_goaway_ && reactor_.now() >= drain_since_ + kNotice) {
+    last_goaway_ = true;
+    const std::int32_t last = nghttp2_session_get_last_proc_stream_id(handle_);
+    nghttp2_submit_goaway(handle_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
+    output();
+  }
+}
+
+void H2Session::arm_timer() {
+  loop::Time due = reactor_.now() + period_;
+  if (draining_ && !last_goaway_) due = std::min(due, drain_since_ + kNotice);
+  reactor_.timers().arm(*this, due);
+}
+
+void H2Session::expired() {
+  if (state_ != State::open || terminated_) return broken();
+  drain();
+  check_idle();
+  check_stalled();
+  if (state_ == State::open && !terminated_) arm_timer();
+}
+
+void H2Session::check_idle() {
+  const loop::Time now = reactor_.now();
+  if (collecting_ && options_.request_head.count() > 0 && now - collecting_since_ >= options_.request_head)
+    return terminate(NGHTTP2_ENHANCE_YOUR_CALM, "request_head_timeout");
+  if (!exchanges_.empty() || draining_) return;
+  const loop::Clock::duration limit = greeted_ ? options_.idle : options_.request_head;
+  if (limit.count() > 0 && now - idle_since_ >= limit)
+    terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
+}
+
+// A client that takes nothing of what waits for it: from the connection, or by its windows from one stream.
+void H2Session::check_stalled() {
+  if (options_.idle.count() == 0) return;
+  const auto limit = static_cast<unsigned>((options_.idle + period_ - loop::Clock::duration(1)) / period_);
+  if (write_blocked_ && ++stalled_ > limit) {
+    service_.misbehaved("slow_reader");
+    return broken();
+  }
+  for (H2Exchange* const exchange : exchanges_) {
+    if (exchange->closed() || exchange->reset_by_us() || !exchange->stalled(limit)) continue;
+    service_.misbehaved("slow_reader");
+    exchange->reset(NGHTTP2_CANCEL);
+  }
+}
+
+}  // namespace envgate::http
