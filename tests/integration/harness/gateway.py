@@ -12,7 +12,7 @@ import yaml
 
 from . import contract
 from .machine import BIN, SANITIZED
-from .ports import free_port, free_ports
+from .ports import free_port, free_ports, give_back
 from .process import Process, run
 from .wait import wait_for
 
@@ -88,6 +88,11 @@ class Gateway:
         assert not re.search(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer", text), text[-8000:]
         if was_alive:
             assert status == 0, f"envgate ended with {status} on SIGTERM:\n{self.process.tail(60)}"
+
+    def dispose(self):
+        """Ends it for good: its ports may be another's."""
+        self.stop()
+        give_back(self.ports["ssh"])
 
     def sighup(self):
         self.process.signal(signal.SIGHUP)
