@@ -5,16 +5,17 @@ own."""
 import base64
 import dataclasses
 import hashlib
+import threading
 
 import pytest
 
-from harness import EchoTarget, Gateway, RawTls, RouteFile, contract, wait_for
+from harness import EchoTarget, Gateway, RawTls, RouteFile, wait_for
 from harness.h2_client import H2Client
 from harness.routes import http
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
-CUT = "cut"  # the answer began, and ended without its end
+CUT = "cut"  # the connection or stream ended without the answer's end, so that nobody takes it for whole
 
 
 @dataclasses.dataclass
@@ -64,7 +65,7 @@ TABLE = [
     bad_field("a folded field", b"X-A: b\r\n Set-Cookie: evil=1"), bad_field("space before the colon", b"X-A : b"),
     bad_field("space in a name", b"X A: b"), bad_field("no name", b": b"), bad_field("no colon", b"X-A"),
     bad("NUL in the reason", b"HTTP/1.1 200 O\x00K\r\nContent-Length: 2\r\n\r\nok"),
-    bad("HTTP/0.9", b"<html>hello</html>\r\n\r\n"), bad("another protocol", b"SSH-2.0-OpenSSH_9.2\r\n"),
+    bad("HTTP/0.9", b"<html>hello</html>\r\n\r\n"), bad("another protocol", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
     bad("HTTP/2.0", b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok"), bad("ICY", b"ICY 200 OK\r\n\r\nok"),
     bad("a status of two digits", b"HTTP/1.1 99 Low\r\nContent-Length: 2\r\n\r\nok"),
     bad("a status of four digits", b"HTTP/1.1 2000 High\r\nContent-Length: 2\r\n\r\nok"),
@@ -98,8 +99,9 @@ TABLE = [
 @pytest.fixture(scope="module")
 def front(tmp_path_factory, ca):
     directory = tmp_path_factory.mktemp("attacks")
+    routes = RouteFile(directory / "routes.yaml")
     with Gateway(directory, ca) as gateway:
-        gateway.route_file = RouteFile(directory / "routes.yaml")
+        gateway.route_file = routes
         yield gateway
 
 
@@ -146,7 +148,7 @@ def check_answer(case, answer):
         head, _, rest = rest.partition(b"\r\n\r\n")
     assert b"evil" not in answer and b"poison" not in answer and b"Set-Cookie" not in head
     if case.status is CUT:
-        assert head.startswith(b"HTTP/1.1 200") and b"hello" in rest and not rest.endswith(b"0\r\n\r\n")
+        assert not answer or head.startswith(b"HTTP/1.1 200 ") and b"chunked" in head and not rest.endswith(b"0\r\n\r\n")
         return
     assert int(head.split()[1]) == case.status
     if case.body is not None and b"chunked" in head.lower():
@@ -174,7 +176,7 @@ def test_the_table_over_http2(front, raw, case):
         stream = client.streams[number]
         client.pump_until(lambda: stream.ended, "the answer")
         if case.status is CUT:
-            assert stream.reset is not None and stream.status == 200
+            assert stream.reset not in (None, 0) and stream.status in (None, 200)
         else:
             assert stream.status == case.status and stream.reset in (None, 0)
             assert case.body is None or bytes(stream.data) == case.body
@@ -199,48 +201,37 @@ def test_a_good_connection_is_used_again(front, raw):
 
 def test_bytes_that_come_before_they_are_asked_for(front, raw):
     """A second answer, sent while the connection waits in the pool, is nobody's."""
-    def script(connection):
-        if connection.recv():
-            connection.send(OK)
-            wait_for(lambda: connection.go, "nothing", 20)
-            connection.send(POISON)
-            connection.recv_all()
-    name, target = raw(script)
-    EchoTarget.__init__  # the connections are plain objects: the test tells them when to go on
-    type(target.connections).__class__
-    from harness.echo_target import Connection
-    Connection.go = False
-    try:
-        assert ask(front, name).endswith(b"ok")
-        Connection.go = True
-        assert target.connections[0].ended.wait(10), "a connection with bytes left over was kept"
-        assert ask(front, name).endswith(b"ok")
-        assert len(target.connections) == 2
-    finally:
-        del Connection.go
-
-
-def test_a_late_answer_to_a_cut_request_is_nobodys(front, raw):
-    """The client leaves before the answer: the connection goes with it."""
-    import threading
     go = threading.Event()
 
     def script(connection):
-        head = connection.recv_until(b"\r\n\r\n")
-        if b"/first" in head:
-            go.wait(20)
-            connection.send(POISON)
+        connection.recv()
+        connection.send(OK)
+        go.wait(20)
+        connection.send(POISON)
+        connection.recv_all()
+    name, target = raw(script)
+    assert ask(front, name).endswith(b"ok")
+    assert not target.connections[0].ended.is_set()
+    go.set()
+    assert target.connections[0].ended.wait(10), "a connection with bytes left over was kept"
+    assert ask(front, name).endswith(b"ok")
+    assert len(target.connections) == 2
+
+
+def test_a_target_whose_client_has_left(front, raw):
+    """Its connection goes with the client: an answer that nobody waits for would be the next one's."""
+    def script(connection):
+        if b"/first" in connection.recv_until(b"\r\n\r\n"):
             connection.recv_all()
         else:
             connection.send(OK)
     name, target = raw(script)
     client = RawTls(front, name)
     client.send(f"GET /first HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
-    target.wait_connection()
-    wait_for(lambda: b"/first" in target.seen()[0], "the request did not come")
+    wait_for(lambda: b"/first" in b"".join(target.seen()), "the request did not come")
+    assert not target.connections[0].ended.is_set()
     client.close()
     assert target.connections[0].ended.wait(10), "the connection outlived its client"
-    go.set()
     assert ask(front, name, b"GET", b"/second").endswith(b"ok")
 
 
@@ -335,8 +326,3 @@ def test_fields_that_are_not_the_targets_to_send(front, raw):
     assert b"gone" not in head
     for name in (b"set-cookie: a=1", b"content-security-policy: default-src", b"strict-transport-security: max-age=1"):
         assert name in head
-
-
-def test_refusals_are_counted(front):
-    assert front.metric("envgate_http_responses_total", code="5xx") > 0
-    assert front.metric(contract.REFUSED) >= 0
