@@ -57,7 +57,7 @@ class Traffic:
             try:
                 answer = curl(self.gateway, self.host, check=False, seconds=20)
                 if answer.status != 200:
-                    self.failures.append((time.monotonic(), answer.status, answer.report["errormsg"]))
+                    self.failures.append((time.monotonic(), answer.status, answer.error))
             except AssertionError as error:
                 self.failures.append((time.monotonic(), str(error)))
             self.count += 1
