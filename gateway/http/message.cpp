@@ -9,9 +9,9 @@ struct HostTable {
   constexpr HostTable() {
     for (int c = '0'; c <= '9'; ++c) at[c] = kNameByte | kLiteralByte;
     for (int c = 'a'; c <= 'z'; ++c) at[c] = at[c - 0x20] = c <= 'f' ? kNameByte | kLiteralByte : kNameByte;
-    at['-'] = at['_'] = kNameByte;
-    at['.'] = kNameByte | kLiteralByte;
-    at[':'] = kLiteralByte;
+    at[int{'-'}] = at[int{'_'}] = kNameByte;
+    at[int{'.'}] = kNameByte | kLiteralByte;
+    at[int{':'}] = kLiteralByte;
   }
 };
 constexpr HostTable kHostTable;

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "gateway/http/rewrite.hpp"
 #include "gateway/http/rewrite_writer.hpp"
 
@@ -42,10 +40,8 @@ void append_framing(HeadWriter& out, const RequestHead& head, Framing framing) {
   }
   // RFC 9110 section 8.6: a method that expects a body says that there is none.
   const bool says_empty = head.method == Method::post || head.method == Method::put || head.method == Method::patch;
-  if (framing != Framing::length && !says_empty) return;
-  char digits[20];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), framing == Framing::length ? head.content_length : 0);
-  out.field("Content-Length", {digits, static_cast<std::size_t>(end.ptr - digits)});
+  if (framing == Framing::length) out.number_field("Content-Length", head.content_length);
+  else if (says_empty) out.number_field("Content-Length", 0);
 }
 
 void append_client(HeadWriter& out, const RequestHead& head, const Forwarding& forwarding) {

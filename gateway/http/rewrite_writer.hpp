@@ -3,6 +3,8 @@
 // Thread: any. Owns: nothing; the string holds what was written only after finish().
 #pragma once
 
+#include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -28,6 +30,13 @@ class HeadWriter {
     copy(": ");
     copy(value);
     copy("\r\n");
+  }
+
+  void number_field(std::string_view name, std::uint64_t value) {
+    put(name).put(": ");
+    reserve(20);
+    at_ = std::to_chars(at_, at_ + 20, value).ptr;
+    put("\r\n");
   }
 
   void finish() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }

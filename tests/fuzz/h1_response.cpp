@@ -55,7 +55,7 @@ void check_http2(const ResponseHead& head) {
     CHECK(is_token(field.name));
     for (const char c : field.name) CHECK(c < 'A' || c > 'Z');
     CHECK(field.id != FieldId::connection && field.id != FieldId::transfer_encoding && field.id != FieldId::upgrade);
-    CHECK(field.value.find_first_of("\r\n") == std::string_view::npos);
+    CHECK(field.value.find_first_of("\r\n") == std::string_view::npos && trim(field.value).size() == field.value.size());
   }
 }
 

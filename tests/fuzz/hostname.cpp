@@ -1,5 +1,5 @@
-// A host name from a TLS SNI, a Host field or an ssh user name. What is taken for one of ours must be the one that
-// we would build, but for case and a trailing dot.
+// A host name from a TLS SNI, a Host field or an ssh user name. What is taken for one of ours must be the one
+// that we would build, but for case and a trailing dot.
 #include <cctype>
 #include <string>
 

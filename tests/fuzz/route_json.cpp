@@ -1,5 +1,5 @@
-// A route's JSON, as anyone who can write to the store may have written it. What parses must come back the same
-// from what we write.
+// A route's JSON, as anyone who can write to the store may have written it. What parses must come back the
+// same from what we write.
 #include "routing/route_json.hpp"
 
 #include "base/check.hpp"

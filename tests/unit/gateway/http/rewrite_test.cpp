@@ -188,6 +188,8 @@ TEST(RewriteResponse, CookiesStayWithTheirHost) {
       {"a=b", "a=b"},
       {"a=b; Path=/; Secure", "a=b; Path=/; Secure"},
       {"a=b; Domain=c.x", "a=b"},
+      {"a=b ;Domain=c.x", "a=b"},
+      {"a=b; Path=/ \t;Domain=c.x;", "a=b; Path=/"},
       {"a=b; Domain=.c.x; Path=/", "a=b; Path=/"},
       {"a=b;domain = x ;Path=/", "a=b;Path=/"},
       {"a=b; DOMAIN=other-80.c.x", "a=b"},
