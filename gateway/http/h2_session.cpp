@@ -133,7 +133,8 @@ bool H2Session::feed(std::string_view bytes) {
     service_.misbehaved("h2_bad_preface");
     return false;
   }
-  if (used < 0) terminate(NGHTTP2_ENHANCE_YOUR_CALM, used == NGHTTP2_ERR_FLOODED ? "h2_flood" : "h2_protocol_error");
+  const bool flood = used == NGHTTP2_ERR_FLOODED || used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+  if (used < 0) terminate(NGHTTP2_ENHANCE_YOUR_CALM, flood ? "h2_flood" : "h2_protocol_error");
   start_requests();
   output();
   return true;
