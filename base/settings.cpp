@@ -17,8 +17,8 @@ std::string SettingError::to_string() const {
 }
 
 std::string_view layer_name(Layer layer) {
-  static constexpr std::string_view kNames[] = {"default",     "global file",  "environment file",
-                                                "environment variable", "command line", "API"};
+  static constexpr std::string_view kNames[] = {
+      "default", "global file", "environment file", "environment variable", "command line", "API"};
   return kNames[static_cast<std::size_t>(layer)];
 }
 
@@ -30,10 +30,13 @@ std::string environment_file(const std::string& file, const std::string& environ
          (extension ? file.substr(dot) : std::string(".yaml"));
 }
 
-std::string to_line(const Change& change) { return change.key + ": " + change.before + " -> " + change.after; }
+std::string to_line(const Change& change) {
+  return change.key + ": " + change.before + " -> " + change.after;
+}
 
 std::string to_line(const Explained& explained) {
-  std::string out = explained.key + " = " + explained.value + "  # " + std::string(layer_name(explained.origin.layer));
+  std::string out =
+      explained.key + " = " + explained.value + "  # " + std::string(layer_name(explained.origin.layer));
   if (!explained.origin.place.empty()) out += ", " + explained.origin.place;
   return out + "\n";
 }
@@ -41,9 +44,10 @@ std::string to_line(const Explained& explained) {
 std::string to_text(const Explained& explained) {
   std::string from(layer_name(explained.origin.layer));
   if (!explained.origin.place.empty()) from += ", " + explained.origin.place;
-  const char* const apply = explained.apply == Apply::live ? "in effect at the next reload" : "needs a restart";
-  return explained.key + " = " + explained.value + "\n  " + explained.description +    //
-         "\n  from:     " + from + "\n  default:  " + explained.default_value +        //
+  const char* const apply =
+      explained.apply == Apply::live ? "in effect at the next reload" : "needs a restart";
+  return explained.key + " = " + explained.value + "\n  " + explained.description +      //
+         "\n  from:     " + from + "\n  default:  " + explained.default_value +          //
          "\n  expects:  " + explained.expects + "\n  variable: " + explained.variable +  //
          "\n  change:   " + apply + "\n";
 }
@@ -77,9 +81,10 @@ class LayerReader {
   bool full() const { return reading_.errors.size() > kMaxErrors; }
   void section(Layer layer, const std::string& path, const Node& node, const std::string& prefix,
                std::vector<Seen>& seen);
-  void assign(Layer layer, std::size_t index, const Node& node, const std::function<std::string(int line)>& place,
-              bool name_key);
-  void assign_text(Layer layer, std::size_t index, const std::string& text, const std::string& place, bool name_key);
+  void assign(Layer layer, std::size_t index, const Node& node,
+              const std::function<std::string(int line)>& place, bool name_key);
+  void assign_text(Layer layer, std::size_t index, const std::string& text, const std::string& place,
+                   bool name_key);
 
   const KeyTable& table_;
   void* values_;
@@ -88,7 +93,8 @@ class LayerReader {
 
 void LayerReader::error(std::string place, std::string key, std::string message) {
   if (full()) return;
-  if (reading_.errors.size() == kMaxErrors) return reading_.errors.push_back({"", "", "and more; these come first"});
+  if (reading_.errors.size() == kMaxErrors)
+    return reading_.errors.push_back({"", "", "and more; these come first"});
   reading_.errors.push_back({std::move(place), std::move(key), std::move(message)});
 }
 
@@ -99,7 +105,8 @@ void LayerReader::file(Layer layer, const std::string& path) {
   if (!root) return error(root.error().place, "", root.error().message);
   if (root->kind == Node::Kind::null) return;
   if (root->kind != Node::Kind::map)
-    return error(path + ":" + std::to_string(root->line), "", "expected keys and values, such as 'domain: example.com'");
+    return error(path + ":" + std::to_string(root->line), "",
+                 "expected keys and values, such as 'domain: example.com'");
   std::vector<Seen> seen;
   section(layer, path, *root, "", seen);
 }
@@ -116,7 +123,8 @@ void LayerReader::section(Layer layer, const std::string& path, const Node& node
       error(place(line), name, "unknown key" + table_.suggest(name));
       continue;
     }
-    const auto earlier = std::find_if(seen.begin(), seen.end(), [&](const Seen& s) { return s.name == name; });
+    const auto earlier =
+        std::find_if(seen.begin(), seen.end(), [&](const Seen& s) { return s.name == name; });
     if (earlier != seen.end()) {
       error(place(line), name, "given twice; first on line " + std::to_string(earlier->line));
       continue;
@@ -124,8 +132,10 @@ void LayerReader::section(Layer layer, const std::string& path, const Node& node
     seen.push_back({name, line});
     Node value = node.items[i];
     if (value.kind == Node::Kind::null) value.line = line;  // yaml-cpp puts it where the next token stands
-    if (!is_section) assign(layer, index, value, place, true);
-    else if (value.kind == Node::Kind::map) section(layer, path, value, name + ".", seen);
+    if (!is_section)
+      assign(layer, index, value, place, true);
+    else if (value.kind == Node::Kind::map)
+      section(layer, path, value, name + ".", seen);
     else if (value.kind != Node::Kind::null)  // a section whose keys are all commented out is an empty one
       error(place(value.line), name, "is a section: expected keys below it, indented");
   }
@@ -137,14 +147,16 @@ void LayerReader::assign(Layer layer, std::size_t index, const Node& node,
   const Report report = [&](const Node& at, const std::string& below, std::string message) {
     error(place(at.line), name_key || !below.empty() ? key.name + below : "", std::move(message));
   };
-  if (key.read(node, values_, report)) reading_.origins[index] = {layer, place(node.line)};
-  else reading_.failed[index] = true;
+  if (key.read(node, values_, report))
+    reading_.origins[index] = {layer, place(node.line)};
+  else
+    reading_.failed[index] = true;
 }
 
-// In a variable or on the command line there is no YAML around the value: a scalar is the text as it stands, and a
-// list is "a,b,c" or a YAML flow list "[a, b]".
-void LayerReader::assign_text(Layer layer, std::size_t index, const std::string& text, const std::string& place,
-                              bool name_key) {
+// In a variable or on the command line there is no YAML around the value: a scalar is the text as it stands,
+// and a list is "a,b,c" or a YAML flow list "[a, b]".
+void LayerReader::assign_text(Layer layer, std::size_t index, const std::string& text,
+                              const std::string& place, bool name_key) {
   const Key& key = table_.keys()[index];
   Node node;
   node.kind = Node::Kind::scalar;
@@ -163,20 +175,24 @@ void LayerReader::assign_text(Layer layer, std::size_t index, const std::string&
       Node item;
       item.kind = Node::Kind::scalar;
       const auto first = text.find_first_not_of(" \t", start);
-      if (first < comma) item.scalar = text.substr(first, text.find_last_not_of(" \t", comma - 1) + 1 - first);
+      if (first < comma)
+        item.scalar = text.substr(first, text.find_last_not_of(" \t", comma - 1) + 1 - first);
       node.items.push_back(std::move(item));
       start = comma + 1;
     }
   }
-  assign(layer, index, node, [&place](int) { return place; }, name_key);
+  assign(
+      layer, index, node, [&place](int) { return place; }, name_key);
 }
 
 void LayerReader::variables(const Texts& variables) {
   for (const auto& [name, value] : variables) {
     if (!table_.claims_variable(name, value)) continue;
     const std::size_t index = table_.find_variable(name);
-    if (index == KeyTable::npos) error(name, "", "no setting has this variable" + table_.suggest_variable(name));
-    else assign_text(Layer::variable, index, value, name, true);
+    if (index == KeyTable::npos)
+      error(name, "", "no setting has this variable" + table_.suggest_variable(name));
+    else
+      assign_text(Layer::variable, index, value, name, true);
   }
 }
 
@@ -189,11 +205,13 @@ void LayerReader::sets(const std::vector<std::string>& sets) {
       error("--set " + name, "", "expected KEY=VALUE");
     } else if (index == KeyTable::npos) {
       // The value is not repeated: it may be a secret meant for a key that was misspelt.
-      error("--set " + name, "", table_.is_section(name) ? "is a section: name a key in it" :
-                                                           "unknown key" + table_.suggest(name));
+      error(
+          "--set " + name, "",
+          table_.is_section(name) ? "is a section: name a key in it" : "unknown key" + table_.suggest(name));
     } else {
       const bool secret = table_.keys()[index].secret;
-      assign_text(Layer::command_line, index, set.substr(equals + 1), "--set " + (secret ? name + "=***" : set), false);
+      assign_text(Layer::command_line, index, set.substr(equals + 1),
+                  "--set " + (secret ? name + "=***" : set), false);
     }
   }
 }
@@ -201,10 +219,12 @@ void LayerReader::sets(const std::vector<std::string>& sets) {
 void LayerReader::api(const Texts& texts) {
   for (const auto& [name, value] : texts) {
     const std::size_t index = table_.find(name);
-    if (index == KeyTable::npos) error("API", name, "unknown key" + table_.suggest(name));
+    if (index == KeyTable::npos)
+      error("API", name, "unknown key" + table_.suggest(name));
     else if (table_.keys()[index].apply == Apply::restart)
       error("API", name, "needs a restart: set it in the file, and restart");
-    else assign_text(Layer::api, index, value, "API", true);
+    else
+      assign_text(Layer::api, index, value, "API", true);
   }
 }
 
@@ -221,11 +241,13 @@ Reading read_layers(const KeyTable& table, const Sources& sources, void* values)
   LayerReader reader(table, values);
   if (!sources.file.empty()) reader.file(Layer::global_file, sources.file);
   const std::string& name = sources.environment;
-  static constexpr const char* kNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+  static constexpr const char* kNameBytes =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
   if (!name.empty() && name.find_first_not_of(kNameBytes) != std::string::npos)
     reader.error("", "", "the environment '" + name + "' is not a name: letters, digits, - and _");
   else if (!name.empty() && sources.file.empty())
-    reader.error("", "", "the environment '" + name + "' needs a configuration file beside which its own can stand");
+    reader.error("", "",
+                 "the environment '" + name + "' needs a configuration file beside which its own can stand");
   else if (!name.empty())
     reader.file(Layer::environment_file, environment_file(sources.file, name));
   reader.variables(sources.variables);

@@ -2,10 +2,10 @@
 //
 //   built-in defaults < global file < environment file < variables < --set KEY=VALUE < API
 //
-// `load` builds one immutable Snapshot from all of them or says everything that is wrong; `reload` builds the next
-// one from the same places while a process runs; `explain` says of each key its value and where that came from.
-// What the keys are is the Schema's matter, and how a new Snapshot is published the caller's. Knows no SSH and no
-// HTTP. Thread: any; nothing here is shared or kept.
+// `load` builds one immutable Snapshot from all of them or says everything that is wrong; `reload` builds the
+// next one from the same places while a process runs; `explain` says of each key its value and where that
+// came from. What the keys are is the Schema's matter, and how a new Snapshot is published the caller's.
+// Knows no SSH and no HTTP. Thread: any; nothing here is shared or kept.
 #pragma once
 
 #include <map>
@@ -116,9 +116,9 @@ Changes changes(const Schema<S>& schema, const S& before, const S& after) {
   return detail::compare(schema.table(), &before, &after);
 }
 
-// The snapshot to run with from now on: live keys as the sources say, keys that need a restart as they run; those
-// that the sources want otherwise are listed, again at every reload until the restart. On errors the running
-// snapshot stays good; also where the new live values do not agree with what still runs.
+// The snapshot to run with from now on: live keys as the sources say, keys that need a restart as they run;
+// those that the sources want otherwise are listed, again at every reload until the restart. On errors the
+// running snapshot stays good; also where the new live values do not agree with what still runs.
 template <typename S>
 tl::expected<Reloaded<S>, SettingErrors> reload(const Schema<S>& schema, const Sources& sources,
                                                 const Snapshot<S>& running) {
@@ -128,15 +128,16 @@ tl::expected<Reloaded<S>, SettingErrors> reload(const Schema<S>& schema, const S
   Snapshot<S> next = **fresh;
   detail::keep_restart_keys(schema.table(), &running.values, running.origins, &next.values, next.origins);
   detail::Reading reading{next.origins, std::vector<bool>(next.origins.size()), {}};
-  schema.run_checks(next.values,
-                    detail::complain_into(schema.table(), reading, " (together with what runs until a restart)"));
+  schema.run_checks(next.values, detail::complain_into(schema.table(), reading,
+                                                       " (together with what runs until a restart)"));
   if (!reading.errors.empty()) return tl::unexpected(std::move(reading.errors));
   return Reloaded<S>{std::make_shared<const Snapshot<S>>(std::move(next)), std::move(changed)};
 }
 
 // `name` is a key, a section ("routes") for all in it, or empty for all. Errors: unknown, with the nearest.
 template <typename S>
-Result<std::vector<Explained>> explain(const Schema<S>& schema, const Snapshot<S>& snapshot, const std::string& name) {
+Result<std::vector<Explained>> explain(const Schema<S>& schema, const Snapshot<S>& snapshot,
+                                       const std::string& name) {
   const S defaults;
   return detail::explain(schema.table(), name, &snapshot.values, &defaults, snapshot.origins);
 }

@@ -1,6 +1,6 @@
-// What the settings engine reads before anything is typed: a tree of texts that remember their lines, and the list
-// of everything that is wrong. A file becomes a Node by base/settings_yaml; a variable or `--set k=v` is a Node of
-// one scalar. Values; usable on any thread.
+// What the settings engine reads before anything is typed: a tree of texts that remember their lines, and the
+// list of everything that is wrong. A file becomes a Node by base/settings_yaml; a variable or `--set k=v` is
+// a Node of one scalar. Values; usable on any thread.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ struct Name {
 struct Node {
   enum class Kind : std::uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  int line = 0;              // in its file, from 1; 0 where there is no file
-  std::string scalar;        // kind scalar: the text, unquoted
-  std::vector<Node> items;   // kind list: the elements; kind map: the values
-  std::vector<Name> names;   // kind map: the key of each of `items`; may repeat, which the reader reports
+  int line = 0;             // in its file, from 1; 0 where there is no file
+  std::string scalar;       // kind scalar: the text, unquoted
+  std::vector<Node> items;  // kind list: the elements; kind map: the values
+  std::vector<Name> names;  // kind map: the key of each of `items`; may repeat, which the reader reports
 };
 
 // One thing wrong with the settings, told for the operator.
@@ -34,7 +34,8 @@ struct SettingError {
 
 using SettingErrors = std::vector<SettingError>;
 
-// How the reader of one value says what is wrong: at which node, below its key where (such as "[1].key"), and what.
+// How the reader of one value says what is wrong: at which node, below its key where (such as "[1].key"), and
+// what.
 using Report = std::function<void(const Node& at, const std::string& below, std::string message)>;
 
 }  // namespace envgate::settings

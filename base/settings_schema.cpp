@@ -17,7 +17,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     for (std::size_t j = 1; j <= b.size(); ++j) {
       const std::size_t cost = a[i - 1] == b[j - 1] ? 0 : 1;
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + cost});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   }
   return d[a.size()][b.size()];
@@ -29,21 +30,25 @@ std::string nearest(std::string_view unknown, const std::vector<std::string>& kn
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, unknown.size() / 4) + 1;
   for (const std::string& name : known) {
+    const std::size_t longer = std::max(name.size(), unknown.size());
+    if (longer - std::min(name.size(), unknown.size()) >= best_distance) continue;  // the least it could be
     const std::size_t distance = edit_distance(unknown, name);
     if (distance < best_distance) best_distance = distance, best = name;
   }
   return best;
 }
 
-std::string did_you_mean(const std::string& name) { return name.empty() ? "" : "; did you mean '" + name + "'?"; }
+std::string did_you_mean(const std::string& name) {
+  return name.empty() ? "" : "; did you mean '" + name + "'?";
+}
 
 std::string_view last_part(std::string_view name) {
   const auto dot = name.rfind('.');
   return dot == std::string_view::npos ? name : name.substr(dot + 1);
 }
 
-// https://kubernetes.io/docs/concepts/containers/container-environment/: <SERVICE>_SERVICE_HOST, _SERVICE_PORT[_name],
-// and the older _PORT, _PORT_<n>_TCP[_PROTO|_PORT|_ADDR].
+// https://kubernetes.io/docs/concepts/containers/container-environment/: <SERVICE>_SERVICE_HOST,
+// _SERVICE_PORT[_name], and the older _PORT, _PORT_<n>_TCP[_PROTO|_PORT|_ADDR].
 bool is_kubernetes_link(std::string_view variable, std::string_view value) {
   if (variable.find("_SERVICE_HOST") != std::string_view::npos) return true;
   if (variable.find("_SERVICE_PORT") != std::string_view::npos) return true;
@@ -70,7 +75,8 @@ std::size_t KeyTable::find(std::string_view name) const {
 
 bool KeyTable::is_section(std::string_view name) const {
   const std::string prefix = std::string(name) + ".";
-  return std::any_of(keys_.begin(), keys_.end(), [&](const Key& key) { return key.name.starts_with(prefix); });
+  return std::any_of(keys_.begin(), keys_.end(),
+                     [&](const Key& key) { return key.name.starts_with(prefix); });
 }
 
 std::string KeyTable::suggest(std::string_view unknown) const {

@@ -1,5 +1,5 @@
-// A program's declaration of its settings: each key's name, type, place in the program's own struct, whether a
-// change takes effect while running, and one line of description. The struct's member initialisers are the
+// A program's declaration of its settings: each key's name, type, place in the program's own struct, whether
+// a change takes effect while running, and one line of description. The struct's member initialisers are the
 // defaults, so that no default is written twice:
 //
 //   Schema<MySettings> schema({"MYPROGRAM_"});
@@ -38,8 +38,9 @@ struct Key {
 };
 
 struct Naming {
-  std::string variable_prefix;               // "ENVGATE_"
-  std::vector<std::string> other_variables;  // with that prefix but not settings; "NAME*" covers all that begin so
+  std::string variable_prefix;  // "ENVGATE_"
+  std::vector<std::string>
+      other_variables;  // with that prefix but not settings; "NAME*" covers all that begin so
 };
 
 class KeyTable {
@@ -55,13 +56,13 @@ class KeyTable {
   // "; did you mean 'ssh.bind'?", or empty where nothing is near.
   std::string suggest(std::string_view unknown) const;
 
-  // ENVGATE_ROUTES_MAX_STALE for routes.max_stale. '.' and '_' look alike there, which is why a variable is looked
-  // up among the known keys rather than taken apart.
+  // ENVGATE_ROUTES_MAX_STALE for routes.max_stale. '.' and '_' look alike there, which is why a variable is
+  // looked up among the known keys rather than taken apart.
   std::string variable_of(const Key& key) const;
   std::size_t find_variable(std::string_view variable) const;
   std::string suggest_variable(std::string_view unknown) const;
-  // Whether it has our prefix, and is neither declared as something else nor put there by Kubernetes, which gives
-  // a pod ENVGATE_PORT=tcp://... and the like for a service that is named envgate.
+  // Whether it has our prefix, and is neither declared as something else nor put there by Kubernetes, which
+  // gives a pod ENVGATE_PORT=tcp://... and the like for a service that is named envgate.
   bool claims_variable(std::string_view variable, std::string_view value) const;
 
  private:
@@ -69,8 +70,8 @@ class KeyTable {
   std::vector<Key> keys_;
 };
 
-// A rule between keys says what is wrong: the keys concerned, the one to change first, and a message. It is dropped
-// where one of them could not be read, since then nothing is known about it.
+// A rule between keys says what is wrong: the keys concerned, the one to change first, and a message. It is
+// dropped where one of them could not be read, since then nothing is known about it.
 using Complain = std::function<void(std::initializer_list<std::string_view> keys, std::string message)>;
 
 template <typename S, typename Part>
@@ -82,11 +83,14 @@ class Section {
 
   template <typename T>
   Section& key(const std::string& name, T Part::*member, Type<T> type, Apply apply, std::string description) {
-    const auto get = [at = at_, member](void* settings) -> T& { return at(*static_cast<S*>(settings)).*member; };
+    const auto get = [at = at_, member](void* settings) -> T& {
+      return at(*static_cast<S*>(settings)).*member;
+    };
     const auto look = [get](const void* settings) -> const T& {
       return get(const_cast<void*>(settings));  // one accessor for both; nothing is written through it here
     };
-    Key made{prefix_ + name, std::move(description), type.expects, apply, type.shape, type.secret, {}, {}, {}, {}};
+    Key made{
+        prefix_ + name, std::move(description), type.expects, apply, type.shape, type.secret, {}, {}, {}, {}};
     made.read = [get, read = type.read](const Node& node, void* settings, const Report& report) {
       auto value = read(node, report);
       if (value) get(settings) = std::move(*value);

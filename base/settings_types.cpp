@@ -8,10 +8,14 @@ namespace {
 
 std::string found(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::null: return "nothing";
-    case Node::Kind::scalar: return "a single value";
-    case Node::Kind::list: return "a list";
-    case Node::Kind::map: return "a map";
+    case Node::Kind::null:
+      return "nothing";
+    case Node::Kind::scalar:
+      return "a single value";
+    case Node::Kind::list:
+      return "a list";
+    case Node::Kind::map:
+      return "a map";
   }
   return "something else";
 }
@@ -57,17 +61,21 @@ bool is_map(const Node& node, const std::string& expects, const Report& report) 
 std::string quote_yaml(const std::string& text) {
   static constexpr std::string_view kPlain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:+-@%*=~";
-  const bool plain = !text.empty() && text.find_first_not_of(kPlain) == std::string::npos && text.front() != '-' &&
-                     std::string_view("@%:*=~").find(text.front()) == std::string_view::npos && text.back() != ':' &&
-                     text != "null" && text != "Null" && text != "NULL";
+  const bool plain = !text.empty() && text.find_first_not_of(kPlain) == std::string::npos &&
+                     text.front() != '-' &&
+                     std::string_view("@%:*=~").find(text.front()) == std::string_view::npos &&
+                     text.back() != ':' && text != "null" && text != "Null" && text != "NULL";
   if (plain) return text;
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += '\\', out += c;
-    else if (byte < 0x20 || byte == 0x7f) out += "\\x", out += kHex[byte >> 4], out += kHex[byte & 15];
-    else out += c;
+    if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else if (byte < 0x20 || byte == 0x7f)
+      out += "\\x", out += kHex[byte >> 4], out += kHex[byte & 15];
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -91,9 +99,9 @@ Type<Bytes> byte_size(Bytes least, Bytes most, bool zero_is_none) {
 
 Type<Endpoint> endpoint() {
   const auto show = [](const Endpoint& value) { return quote_yaml(value.to_string()); };
-  return parsed<Endpoint>("an address and port, such as 0.0.0.0:443 or \"[::]:443\"", [](const std::string& text) {
-    return Endpoint::parse(text);
-  }, show);
+  return parsed<Endpoint>(
+      "an address and port, such as 0.0.0.0:443 or \"[::]:443\"",
+      [](const std::string& text) { return Endpoint::parse(text); }, show);
 }
 
 Type<IpAddress> bind_address() {
@@ -113,15 +121,15 @@ Type<IpAddress> bind_address() {
 
 Type<Cidr> cidr() {
   const auto show = [](const Cidr& value) { return quote_yaml(value.to_string()); };
-  return parsed<Cidr>("a network, such as 10.0.0.0/8 or fd00::/8", [](const std::string& text) {
-    return Cidr::parse(text);
-  }, show);
+  return parsed<Cidr>(
+      "a network, such as 10.0.0.0/8 or fd00::/8", [](const std::string& text) { return Cidr::parse(text); },
+      show);
 }
 
 Type<PortRange> port_range() {
-  return parsed<PortRange>("a range of ports, such as 50000-59999", [](const std::string& text) {
-    return parse_port_range(text);
-  }, format_port_range);
+  return parsed<PortRange>(
+      "a range of ports, such as 50000-59999", [](const std::string& text) { return parse_port_range(text); },
+      format_port_range);
 }
 
 Type<std::string> text(std::string expects, TextCheck check) {
@@ -149,8 +157,8 @@ Type<std::string> secret_url(std::string expects, TextCheck check) {
 std::string mask_password(const std::string& url) {
   const auto scheme = url.find("://");
   const auto start = scheme == std::string::npos ? 0 : scheme + 3;
-  // RFC 3986 section 3.2: the userinfo ends at the last '@' before the path; a password may itself hold an '@'
-  // that somebody forgot to encode, so everything up to the last '@' of all counts as secret.
+  // RFC 3986 section 3.2: the userinfo ends at the last '@' before the path; a password may itself hold an
+  // '@' that somebody forgot to encode, so everything up to the last '@' of all counts as secret.
   const auto at = url.rfind('@');
   if (at == std::string::npos || at < start) return url;
   const auto colon = url.find(':', start);
@@ -158,7 +166,8 @@ std::string mask_password(const std::string& url) {
   return url.substr(0, colon + 1) + "***" + url.substr(at);
 }
 
-Result<std::uint64_t> parse_whole_number(const std::string& written, std::uint64_t least, std::uint64_t most) {
+Result<std::uint64_t> parse_whole_number(const std::string& written, std::uint64_t least,
+                                         std::uint64_t most) {
   const std::string range = std::to_string(least) + " to " + std::to_string(most);
   std::uint64_t value = 0;
   const char* const end = written.data() + written.size();
@@ -170,8 +179,8 @@ Result<std::uint64_t> parse_whole_number(const std::string& written, std::uint64
   return value;
 }
 
-std::optional<Record> read_record(const std::vector<std::string>& names, const std::string& expects, const Node& node,
-                                  const Report& report) {
+std::optional<Record> read_record(const std::vector<std::string>& names, const std::string& expects,
+                                  const Node& node, const Report& report) {
   if (!is_map(node, expects, report)) return std::nullopt;
   std::vector<std::optional<std::string>> values(names.size());
   std::vector<bool> seen(names.size());
@@ -193,10 +202,13 @@ std::optional<Record> read_record(const std::vector<std::string>& names, const s
     if (seen[index]) complain(at, name, "given twice");
     seen[index] = true;
     if (node.items[i].kind != Node::Kind::scalar || node.items[i].scalar.empty())
-      complain(at, name, "expected a text; found " + (node.items[i].scalar.empty() &&
-                                                      node.items[i].kind == Node::Kind::scalar
-                                                          ? std::string("an empty one") : found(node.items[i])));
-    else values[index] = node.items[i].scalar;
+      complain(at, name,
+               "expected a text; found " +
+                   (node.items[i].scalar.empty() && node.items[i].kind == Node::Kind::scalar
+                        ? std::string("an empty one")
+                        : found(node.items[i])));
+    else
+      values[index] = node.items[i].scalar;
   }
   Record record;
   for (std::size_t i = 0; i < names.size(); ++i) {

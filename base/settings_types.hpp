@@ -1,6 +1,6 @@
-// The types that a setting can have. A Type<T> reads a T from a Node, writes it back as text that it would read
-// again (with secrets masked), and says in words what it expects, which ends every "wrong type" message. A schema
-// combines them: list_of(cidr()), optional(endpoint()), record(...).
+// The types that a setting can have. A Type<T> reads a T from a Node, writes it back as text that it would
+// read again (with secrets masked), and says in words what it expects, which ends every "wrong type" message.
+// A schema combines them: list_of(cidr()), optional(endpoint()), record(...).
 //
 // Used while settings load: speed is no point here, saying exactly what is wrong is. Thread: any, Types are
 // immutable.
@@ -28,8 +28,8 @@ struct Type {
   // Empty where the node is not a T; then it has reported at least one problem.
   std::function<std::optional<T>(const Node&, const Report&)> read;
   std::function<std::string(const T&)> show;  // never a secret
-  Shape shape = Shape::scalar;  // list: a variable or --set may write it as "a,b" or "[a, b]"
-  bool secret = false;          // what was written must not be repeated in a message
+  Shape shape = Shape::scalar;                // list: a variable or --set may write it as "a,b" or "[a, b]"
+  bool secret = false;                        // what was written must not be repeated in a message
 };
 
 // The text of a node that must be a scalar, or null after a report that ends with `expects`.
@@ -118,7 +118,9 @@ Type<std::optional<T>> optional(Type<T> inner) {
     if (!value) return std::nullopt;
     return std::optional<std::optional<T>>(std::move(value));
   };
-  auto show = [inner](const std::optional<T>& value) { return value ? inner.show(*value) : std::string("\"\""); };
+  auto show = [inner](const std::optional<T>& value) {
+    return value ? inner.show(*value) : std::string("\"\"");
+  };
   return {std::move(expects), std::move(read), std::move(show)};
 }
 
@@ -150,8 +152,8 @@ Type<std::vector<T>> list_of(Type<T> element) {
 
 // A map of texts with fixed fields, all required: {certificate: FILE, key: FILE}.
 using Record = std::vector<std::string>;  // the values, in the order of the field names
-std::optional<Record> read_record(const std::vector<std::string>& names, const std::string& expects, const Node& node,
-                                  const Report& report);
+std::optional<Record> read_record(const std::vector<std::string>& names, const std::string& expects,
+                                  const Node& node, const Report& report);
 
 template <typename T>
 Type<T> record(std::vector<std::pair<std::string, std::string T::*>> fields) {

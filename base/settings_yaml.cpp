@@ -17,16 +17,18 @@ struct Refused {
   std::string message;
 };
 
-// Builds the tree from yaml-cpp's events rather than from its Node, which would expand aliases, keep no line for a
-// key and make sixteen allocations a value. The events of a parent come before its children's, so a limit that
-// throws here also ends yaml-cpp's own recursion.
+// Builds the tree from yaml-cpp's events rather than from its Node, which would expand aliases, keep no line
+// for a key and make sixteen allocations a value. The events of a parent come before its children's, so a
+// limit that throws here also ends yaml-cpp's own recursion.
 class TreeBuilder final : public YAML::EventHandler {
  public:
   Node take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, "", anchor, Node::Kind::null, ""); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    leaf(mark, "", anchor, Node::Kind::null, "");
+  }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     throw Refused{mark.line + 1, "aliases (*name) are not used here: write the value out"};
   }
@@ -48,7 +50,8 @@ class TreeBuilder final : public YAML::EventHandler {
  private:
   static void refuse_extras(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (anchor != 0) throw Refused{mark.line + 1, "anchors (&name) are not used here: write the value out"};
-    if (!tag.empty() && tag != "?" && tag != "!") throw Refused{mark.line + 1, "tags (" + tag + ") are not used here"};
+    if (!tag.empty() && tag != "?" && tag != "!")
+      throw Refused{mark.line + 1, "tags (" + tag + ") are not used here"};
   }
 
   // In a map the events alternate: a key, then its value.
@@ -57,7 +60,8 @@ class TreeBuilder final : public YAML::EventHandler {
            open_.back().names.size() == open_.back().items.size();
   }
 
-  void leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind, std::string text) {
+  void leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind,
+            std::string text) {
     refuse_extras(mark, tag, anchor);
     if (wants_key()) {
       if (kind == Node::Kind::null) throw Refused{mark.line + 1, "a key is missing before ':'"};
@@ -73,7 +77,8 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Node::Kind kind) {
     refuse_extras(mark, tag, anchor);
-    if (wants_key()) throw Refused{mark.line + 1, "a key must be a plain word (is a closing ] or } missing?)"};
+    if (wants_key())
+      throw Refused{mark.line + 1, "a key must be a plain word (is a closing ] or } missing?)"};
     if (open_.size() >= kMaxDepth)
       throw Refused{mark.line + 1, "nested more than " + std::to_string(kMaxDepth) + " deep"};
     Node node;
@@ -89,8 +94,10 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void place(Node node) {
-    if (open_.empty()) root_ = std::move(node);
-    else open_.back().items.push_back(std::move(node));
+    if (open_.empty())
+      root_ = std::move(node);
+    else
+      open_.back().items.push_back(std::move(node));
   }
 
   Node root_;
@@ -114,7 +121,8 @@ tl::expected<Node, SettingError> parse_yaml(std::string_view text, const std::st
     if (!parser.HandleNextDocument(builder)) return Node{};
     Node root = builder.take();
     TreeBuilder rest;
-    if (parser.HandleNextDocument(rest)) return refuse(0, "holds more than one YAML document ('---'); write one");
+    if (parser.HandleNextDocument(rest))
+      return refuse(0, "holds more than one YAML document ('---'); write one");
     return root;
   } catch (const Refused& refused) {
     return refuse(refused.line, refused.message);

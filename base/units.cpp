@@ -15,9 +15,16 @@ struct Unit {
 constexpr Unit kTimeUnits[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}};
 constexpr std::uint64_t kMaxMilliseconds = 10'000ull * 86'400'000;
 
-constexpr Unit kByteUnits[] = {{"", 1},          {"B", 1},           {"KiB", 1ull << 10},     {"MiB", 1ull << 20},
-                               {"GiB", 1ull << 30}, {"TiB", 1ull << 40}, {"kB", 1'000},           {"MB", 1'000'000},
-                               {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}};
+constexpr Unit kByteUnits[] = {{"", 1},
+                               {"B", 1},
+                               {"KiB", 1ull << 10},
+                               {"MiB", 1ull << 20},
+                               {"GiB", 1ull << 30},
+                               {"TiB", 1ull << 40},
+                               {"kB", 1'000},
+                               {"MB", 1'000'000},
+                               {"GB", 1'000'000'000},
+                               {"TB", 1'000'000'000'000}};
 
 // Takes the digits at the front of `text` away.
 std::optional<std::uint64_t> take_number(std::string_view& text) {
@@ -29,7 +36,8 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
 }
 
 Failure bad_duration(std::string_view text) {
-  return fail("'" + std::string(text) + "' is not a duration: write a whole number and a unit (ms, s, m, h, d), such as "
+  return fail("'" + std::string(text) +
+              "' is not a duration: write a whole number and a unit (ms, s, m, h, d), such as "
               "500ms, 10s or 1h30m");
 }
 
@@ -83,7 +91,8 @@ Result<Bytes> parse_bytes(std::string_view text) {
       return Bytes{*number * unit.size};
     }
   }
-  return fail("'" + std::string(text) + "' is not a size: write a whole number of bytes, or one with a unit (KiB, MiB, "
+  return fail("'" + std::string(text) +
+              "' is not a size: write a whole number of bytes, or one with a unit (KiB, MiB, "
               "GiB, TiB, or kB, MB, GB, TB for powers of 1000), such as 16KiB");
 }
 
@@ -91,7 +100,8 @@ std::string format_bytes(Bytes bytes) {
   std::string_view name;
   std::uint64_t size = 1;
   for (const Unit& unit : kByteUnits)
-    if (unit.name.ends_with("iB") && bytes.count > 0 && bytes.count % unit.size == 0) name = unit.name, size = unit.size;
+    if (unit.name.ends_with("iB") && bytes.count > 0 && bytes.count % unit.size == 0)
+      name = unit.name, size = unit.size;
   return std::to_string(bytes.count / size) + std::string(name);
 }
 
@@ -101,7 +111,8 @@ Result<PortRange> parse_port_range(std::string_view text) {
   const auto last = dash == std::string_view::npos ? first : whole_port(text.substr(dash + 1));
   if (!first || !last)
     return fail("'" + std::string(text) + "' is not a range of ports (1 to 65535), such as 50000-59999");
-  if (*first > *last) return fail("'" + std::string(text) + "' is the wrong way round: the lower port comes first");
+  if (*first > *last)
+    return fail("'" + std::string(text) + "' is the wrong way round: the lower port comes first");
   return PortRange{*first, *last};
 }
 

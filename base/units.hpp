@@ -1,6 +1,6 @@
-// Durations, byte counts and port ranges as operators write them: "500ms", "10s", "16KiB", "50000-59999". Strict,
-// so that a slip is an error and never a surprise; each `format_` gives the shortest text that `parse_` reads back.
-// Values only; usable on any thread.
+// Durations, byte counts and port ranges as operators write them: "500ms", "10s", "16KiB", "50000-59999".
+// Strict, so that a slip is an error and never a surprise; each `format_` gives the shortest text that
+// `parse_` reads back. Values only; usable on any thread.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,8 @@ namespace envgate {
 
 using Duration = std::chrono::milliseconds;
 
-// A whole number with its unit (ms, s, m, h, d), several of them from large to small ("1h30m"), or a bare "0".
-// Errors: no unit, an unknown one, a fraction, more than 10,000 days.
+// A whole number with its unit (ms, s, m, h, d), several of them from large to small ("1h30m"), or a bare
+// "0". Errors: no unit, an unknown one, a fraction, more than 10,000 days.
 Result<Duration> parse_duration(std::string_view text);
 std::string format_duration(Duration duration);
 
@@ -25,8 +25,8 @@ struct Bytes {
   auto operator<=>(const Bytes&) const = default;
 };
 
-// A whole number of bytes, alone or with a unit: B, KiB, MiB, GiB, TiB (powers of 1024), kB, MB, GB, TB (of 1000).
-// Errors: K, M and G alone (they mean either), fractions, more than 8 EiB.
+// A whole number of bytes, alone or with a unit: B, KiB, MiB, GiB, TiB (powers of 1024), kB, MB, GB, TB (of
+// 1000). Errors: K, M and G alone (they mean either), fractions, more than 8 EiB.
 Result<Bytes> parse_bytes(std::string_view text);
 std::string format_bytes(Bytes bytes);
 

@@ -9,20 +9,24 @@ namespace {
 
 enum Option : int { kConfig = 1000, kEnvironment, kCheck, kSet, kExplain, kVersion, kHelp };
 
-constexpr option kOptions[] = {
-    {"config", required_argument, nullptr, kConfig}, {"environment", required_argument, nullptr, kEnvironment},
-    {"check", no_argument, nullptr, kCheck},         {"set", required_argument, nullptr, kSet},
-    {"explain", optional_argument, nullptr, kExplain}, {"version", no_argument, nullptr, kVersion},
-    {"help", no_argument, nullptr, kHelp},           {nullptr, 0, nullptr, 0}};
+constexpr option kOptions[] = {{"config", required_argument, nullptr, kConfig},
+                               {"environment", required_argument, nullptr, kEnvironment},
+                               {"check", no_argument, nullptr, kCheck},
+                               {"set", required_argument, nullptr, kSet},
+                               {"explain", optional_argument, nullptr, kExplain},
+                               {"version", no_argument, nullptr, kVersion},
+                               {"help", no_argument, nullptr, kHelp},
+                               {nullptr, 0, nullptr, 0}};
 
 Failure misuse(const std::string& what) { return fail(what + "; see envgate --help"); }
 
-// getopt_long's own word for what it could not read. Source: getopt(3): '?' for an unknown or ambiguous option and
-// for an argument that is not wanted, ':' for a missing one.
+// getopt_long's own word for what it could not read. Source: getopt(3): '?' for an unknown or ambiguous
+// option and for an argument that is not wanted, ':' for a missing one.
 Failure unreadable(int answer, char** argv) {
   const std::string written = argv[optind - 1];
   if (answer == ':') return misuse("option '" + written + "' needs a value");
-  if (optopt >= kConfig) return misuse("option '" + written.substr(0, written.find('=')) + "' takes no value");
+  if (optopt >= kConfig)
+    return misuse("option '" + written.substr(0, written.find('=')) + "' takes no value");
   if (optopt != 0) return misuse(std::string("unknown option '-") + static_cast<char>(optopt) + "'");
   return misuse("unknown or ambiguous option '" + written + "'");
 }
@@ -34,8 +38,12 @@ Result<void> take(int answer, CommandLine& line, int argc, char** argv) {
       if (*optarg == 0) return misuse("--config needs a file");
       line.config = optarg;
       return {};
-    case kEnvironment: line.environment = optarg; return {};
-    case kCheck: line.check = true; return {};
+    case kEnvironment:
+      line.environment = optarg;
+      return {};
+    case kCheck:
+      line.check = true;
+      return {};
     case kSet:
       if (std::strchr(optarg, '=') == nullptr || *optarg == '=')
         return misuse("--set '" + std::string(optarg) + "' is not KEY=VALUE");
@@ -44,14 +52,21 @@ Result<void> take(int answer, CommandLine& line, int argc, char** argv) {
     case kExplain:
       line.explain = true;
       // getopt takes an optional value only as --explain=KEY; people also write --explain KEY.
-      if (optarg) line.explain_key = optarg;
-      else if (optind < argc && argv[optind][0] != '-') line.explain_key = argv[optind++];
+      if (optarg)
+        line.explain_key = optarg;
+      else if (optind < argc && argv[optind][0] != '-')
+        line.explain_key = argv[optind++];
       return {};
     case 'V':
-    case kVersion: line.version = true; return {};
+    case kVersion:
+      line.version = true;
+      return {};
     case 'h':
-    case kHelp: line.help = true; return {};
-    default: return unreadable(answer, argv);
+    case kHelp:
+      line.help = true;
+      return {};
+    default:
+      return unreadable(answer, argv);
   }
 }
 
@@ -89,7 +104,8 @@ std::string usage() {
          "\n"
          "Later wins: defaults, FILE, the environment's file, ENVGATE_* variables (ENVGATE_SSH_BIND is\n"
          "ssh.bind), --set, and what the admin socket sets while the gateway runs.\n"
-         "SIGHUP reloads the settings. SIGTERM drains and ends, a second one ends at once.\n";
+         "SIGHUP reloads the settings, SIGUSR1 opens the log file anew. SIGTERM drains and ends,\n"
+         "a second one ends at once.\n";
 }
 
 std::string version_text() { return "envgate " ENVGATE_VERSION "\n"; }

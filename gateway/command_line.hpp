@@ -10,8 +10,8 @@
 namespace envgate::gateway {
 
 struct CommandLine {
-  std::string config;       // --config FILE; empty: no file
-  std::string environment;  // --environment NAME; empty: as ENVGATE_ENVIRONMENT says, or none
+  std::string config;             // --config FILE; empty: no file
+  std::string environment;        // --environment NAME; empty: as ENVGATE_ENVIRONMENT says, or none
   std::vector<std::string> sets;  // --set KEY=VALUE, in order
   bool check = false;
   bool explain = false;

@@ -80,7 +80,8 @@ loop::Task<void> serve_web(Worker& worker, net::TlsStream& tls, const http::Clie
 
 loop::Task<void> serve_https(Worker& worker, net::Accepted accepted) {
   Visitor visitor;
-  if (!co_await enter(worker, std::move(accepted), visitor)) co_return;
+  const bool entered = co_await enter(worker, std::move(accepted), visitor);
+  if (!entered) co_return;
   net::TlsStream tls;
   {
     // The contexts of the moment: a reload replaces them, but not under a handshake.
@@ -88,7 +89,8 @@ loop::Task<void> serve_https(Worker& worker, net::Accepted accepted) {
     ssl_st* const ssl = server->accept();
     if (!ssl) co_return refuse("out_of_memory", visitor.client.peer.address, nullptr);
     tls.open(visitor.socket, ssl);
-    if (!co_await shake_hands(worker, tls, visitor.client.peer.address)) co_return;
+    const bool secured = co_await shake_hands(worker, tls, visitor.client.peer.address);
+    if (!secured) co_return;
   }
   const auto name = worker.shared.domain.parse(tls.server_name());
   if (name && name->kind == routing::HostName::Kind::ssh)
@@ -99,7 +101,8 @@ loop::Task<void> serve_https(Worker& worker, net::Accepted accepted) {
 
 loop::Task<void> serve_http_redirect(Worker& worker, net::Accepted accepted) {
   Visitor visitor;
-  if (!co_await enter(worker, std::move(accepted), visitor)) co_return;
+  const bool entered = co_await enter(worker, std::move(accepted), visitor);
+  if (!entered) co_return;
   const Active active(Protocol::http);
   visitor.client.proto = "http";
   Session session(worker.sessions, Protocol::http, visitor.client.peer, visitor.socket);

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 
+#include "gateway/admin/server.hpp"
 #include "gateway/front.hpp"
 #include "gateway/http/target_pool.hpp"
 #include "gateway/metrics.hpp"
@@ -120,13 +121,17 @@ Result<void> Gateway::start() {
   }
   for (const auto& worker : workers_) port_listeners_.push_back(std::make_unique<PortListeners>(*worker, workers_));
   auto bound = bind_listeners();
+  admin_ = std::make_unique<admin::Server>(*this);
+  if (bound) bound = admin_->bind(settings);
   if (!bound) return bound;
   auto dropped = become(settings.user);
   if (!dropped) return dropped;
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
+  admin_->start();
   auto routed = router_->start();
   if (!routed) return routed;
+  serving_.store(true, std::memory_order_release);
   log::info("started").number("workers", count).number("routes", static_cast<std::int64_t>(router_->status().routes));
   return {};
 }
@@ -159,6 +164,11 @@ void Gateway::follow_routes(Worker& worker, const std::vector<routing::RouteChan
 SnapshotPtr Gateway::snapshot() const {
   const std::lock_guard lock(settings_mutex_);
   return snapshot_;
+}
+
+std::shared_ptr<const net::Certificates> Gateway::certificates() const {
+  const std::lock_guard lock(settings_mutex_);
+  return certificates_;
 }
 
 void Gateway::publish(const SnapshotPtr& next) {
@@ -245,6 +255,7 @@ void Gateway::drain() {
 unsigned Gateway::stop() {
   if (threads_.empty()) return 0;
   const unsigned cut = open_connections();
+  admin_->stop();  // first: its calls wait for workers
   router_->stop();
   for (const auto& worker : workers_) worker->reactor.stop();
   for (std::thread& thread : threads_) thread.join();

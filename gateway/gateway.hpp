@@ -22,6 +22,10 @@ class Certificates;
 class TicketKeys;
 }
 
+namespace envgate::admin {
+class Server;
+}
+
 namespace envgate::gateway {
 
 class Gateway {
@@ -52,6 +56,9 @@ class Gateway {
   routing::Router& router() { return *router_; }
   Workers& workers() { return workers_; }
   std::chrono::steady_clock::time_point started() const { return started_; }
+  bool serving() const { return serving_.load(std::memory_order_acquire); }  // start() has succeeded
+  std::shared_ptr<const net::Certificates> certificates() const;  // null where https is off
+  const Guard& guard() const { return guard_; }
   // Runs `ask` on a worker's thread and waits for it. Not from a worker's own thread.
   static void on_worker(Worker& worker, const std::function<void(Worker&)>& ask);
 
@@ -85,7 +92,9 @@ class Gateway {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;  // by worker's thread once started
   std::vector<std::unique_ptr<PortListeners>> port_listeners_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<admin::Server> admin_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> serving_{false};
 };
 
 }  // namespace envgate::gateway

@@ -31,7 +31,8 @@ settings::Sources settings_sources(const CommandLine& line, const settings::Text
   settings::Sources sources;
   sources.file = line.config;
   sources.environment = line.environment;
-  if (const auto named = variables.find(kEnvironmentVariable); line.environment.empty() && named != variables.end())
+  if (const auto named = variables.find(kEnvironmentVariable);
+      line.environment.empty() && named != variables.end())
     sources.environment = named->second;
   sources.variables = variables;
   sources.sets = line.sets;
@@ -46,7 +47,8 @@ tl::expected<SnapshotPtr, settings::SettingErrors> load_gateway_settings(const C
 }
 
 tl::expected<settings::Reloaded<GatewaySettings>, settings::SettingErrors> reload_gateway_settings(
-    const CommandLine& line, const settings::Texts& variables, const settings::Texts& api, const Snapshot& running) {
+    const CommandLine& line, const settings::Texts& variables, const settings::Texts& api,
+    const Snapshot& running) {
   return settings::reload(gateway_schema(), settings_sources(line, variables, api), running);
 }
 
@@ -54,7 +56,8 @@ std::string to_text(const settings::SettingErrors& errors) {
   std::string out;
   for (const settings::SettingError& error : errors) out += error.to_string() + "\n";
   const bool one = errors.size() == 1;
-  return out + "envgate: " + std::to_string(errors.size()) + (one ? " error" : " errors") + " in the settings\n";
+  return out + "envgate: " + std::to_string(errors.size()) + (one ? " error" : " errors") +
+         " in the settings\n";
 }
 
 int print_check(const CommandLine& line, const settings::Texts& variables) {
@@ -67,7 +70,8 @@ int print_check(const CommandLine& line, const settings::Texts& variables) {
   for (const settings::Origin& origin : (*loaded)->origins) set += origin.layer != settings::Layer::defaults;
   const settings::Sources sources = settings_sources(line, variables);
   std::string from = sources.file.empty() ? "no file" : sources.file;
-  if (!sources.environment.empty()) from += " and " + settings::environment_file(sources.file, sources.environment);
+  if (!sources.environment.empty())
+    from += " and " + settings::environment_file(sources.file, sources.environment);
   print(stdout, "envgate: the settings are good: " + from + ", " + std::to_string(set) + " of " +
                     std::to_string((*loaded)->origins.size()) + " keys set, the others at their defaults\n");
   return 0;

@@ -1,5 +1,6 @@
 // From the command line, the environment's variables and the files to GatewaySettings, and what `--check` and
-// `--explain` print. main calls these and nothing else of the settings engine. Thread: main's, except where said.
+// `--explain` print. main calls these and nothing else of the settings engine. Thread: main's, except where
+// said.
 #pragma once
 
 #include "base/settings.hpp"
@@ -27,10 +28,11 @@ tl::expected<SnapshotPtr, settings::SettingErrors> load_gateway_settings(const C
                                                                          const settings::Texts& variables,
                                                                          const settings::Texts& api = {});
 
-// For SIGHUP and the admin socket. On success publish `settings`, log `changes.restart` by name; on errors keep the
-// running ones, log and count.
+// For SIGHUP and the admin socket. On success publish `settings`, log `changes.restart` by name; on errors
+// keep the running ones, log and count.
 tl::expected<settings::Reloaded<GatewaySettings>, settings::SettingErrors> reload_gateway_settings(
-    const CommandLine& line, const settings::Texts& variables, const settings::Texts& api, const Snapshot& running);
+    const CommandLine& line, const settings::Texts& variables, const settings::Texts& api,
+    const Snapshot& running);
 
 // The values alone, kept alive by their snapshot.
 inline GatewaySettingsPtr values_of(const SnapshotPtr& snapshot) { return {snapshot, &snapshot->values}; }

@@ -3,6 +3,7 @@
 // Thread: the reactor's; other threads ask through Reactor::post.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
@@ -55,6 +56,16 @@ class Sessions {
   void for_each(Visit visit) const {
     for (const auto& [id, session] : by_id_) visit(*session);
   }
+  // A part of for_each, so that a long list need not hold up a turn: visits those in `count` hash buckets from `from`
+  // on, and returns where to go on, 0 at the end. When buckets() has changed in between, begin again.
+  template <typename Visit>
+  std::size_t visit_some(std::size_t from, std::size_t count, Visit visit) const {
+    const std::size_t end = std::min(by_id_.bucket_count(), from + count);
+    for (std::size_t bucket = from; bucket < end; ++bucket)
+      for (auto at = by_id_.cbegin(bucket); at != by_id_.cend(bucket); ++at) visit(*at->second);
+    return end == by_id_.bucket_count() ? 0 : end;
+  }
+  std::size_t buckets() const { return by_id_.bucket_count(); }
   static unsigned worker_of(std::uint64_t id) { return static_cast<unsigned>(id & 0xff); }
 
  private:

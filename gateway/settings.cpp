@@ -2,6 +2,7 @@
 
 #include "gateway/load_settings.hpp"
 #include "gateway/settings_checks.hpp"
+#include "routing/allowed.hpp"
 
 namespace envgate::gateway {
 namespace {
@@ -25,7 +26,8 @@ Type<Duration> up_to_a_day() { return duration(milliseconds(100), hours(24)); }
 void declare_process(Root root) {
   root.key("domain", &G::domain, text("a domain name, such as x-gpu.com", check_domain), kRestart,
            "Environments are <env>.ssh.<domain> and <env>-<port>.container.<domain>.")
-      .key("workers", &G::workers, integer(0u, 1024u), kRestart, "Threads that serve connections; 0: one per core.")
+      .key("workers", &G::workers, integer(0u, 1024u), kRestart,
+           "Threads that serve connections; 0: one per core.")
       .key("user", &G::user, text("an account's name, or \"\"", check_account), kRestart,
            "The account to become once the ports are bound; empty: stay as started.");
   root.section("admin", &G::admin)
@@ -34,20 +36,27 @@ void declare_process(Root root) {
       .key("group", &G::Admin::group, text("a group's name, or \"\"", check_account), kRestart,
            "The group that owns the control socket and may use it; empty: our own.");
   root.section("metrics", &G::metrics)
-      .key("bind", &G::Metrics::bind, optional(endpoint()), kRestart, "Where /metrics, /healthz and /readyz are; empty: none.");
+      .key("bind", &G::Metrics::bind, optional(endpoint()), kRestart,
+           "Where /metrics, /healthz and /readyz are; empty: none.");
   root.section("log", &G::log)
-      .key("level", &G::Log::level, choice<log::Level>({{"debug", log::Level::debug}, {"info", log::Level::info},
-                                                        {"warn", log::Level::warn}, {"error", log::Level::error}}),
+      .key("level", &G::Log::level,
+           choice<log::Level>({{"debug", log::Level::debug},
+                               {"info", log::Level::info},
+                               {"warn", log::Level::warn},
+                               {"error", log::Level::error}}),
            kLive, "The least level that is written.")
-      .key("file", &G::Log::file, text("a path, or -", check_path), kLive, "Where log lines go; -: standard error.");
+      .key("file", &G::Log::file, text("a path, or -", check_path), kRestart,
+           "Where log lines go; -: standard error.");
 }
 
 void declare_routes(Root root) {
   auto routes = root.section("routes", &G::routes);
   routes
-      .key("source", &G::Routes::source, choice<RouteSource>({{"redis", RouteSource::redis}, {"file", RouteSource::file}}),
-           kRestart, "Where routes come from.")
-      .key("file", &G::Routes::file, text("a path", check_path), kRestart, "With source file: the YAML file of routes.")
+      .key("source", &G::Routes::source,
+           choice<RouteSource>({{"redis", RouteSource::redis}, {"file", RouteSource::file}}), kRestart,
+           "Where routes come from.")
+      .key("file", &G::Routes::file, text("a path", check_path), kRestart,
+           "With source file: the YAML file of routes.")
       .key("snapshot", &G::Routes::snapshot, text("a path, or \"\""), kRestart,
            "The last good routes, to start from while the source is away; empty: none is kept.")
       .key("max_stale", &G::Routes::max_stale, duration(seconds(1), hours(24 * 365), kZeroIsNone), kLive,
@@ -68,15 +77,18 @@ void declare_listeners(Root root) {
   root.section("ssh", &G::ssh)
       .key("bind", &G::Ssh::bind, optional(bind_address()), kRestart,
            "The address of the SSH listeners; their ports come from the routes. Empty: no SSH ports.")
-      .key("port_range", &G::Ssh::port_range, port_range(), kRestart, "A route's listening port outside it is refused.")
+      .key("port_range", &G::Ssh::port_range, port_range(), kLive,
+           "A route's listening port outside it is refused.")
       .key("pipe_size", &G::Ssh::pipe_size, byte_size(Bytes{4096}, Bytes{1 << 20}), kLive,
            "The pipe that a relay splices through, per direction and while bytes move.");
   root.section("https", &G::https)
-      .key("bind", &G::Https::bind, optional(endpoint()), kRestart, "The HTTPS (and SSH over TLS) listener; empty: off.")
+      .key("bind", &G::Https::bind, optional(endpoint()), kRestart,
+           "The HTTPS (and SSH over TLS) listener; empty: off.")
       .key("certificates", &G::Https::certificates,
-           list_of(record<CertificateFiles>({{"certificate", &CertificateFiles::certificate},
-                                             {"key", &CertificateFiles::key}})),
-           kLive, "PEM files, chosen by the name that the client asks for; the first also serves every other name.")
+           list_of(record<CertificateFiles>(
+               {{"certificate", &CertificateFiles::certificate}, {"key", &CertificateFiles::key}})),
+           kLive,
+           "PEM files, chosen by the name that the client asks for; the first also serves every other name.")
       .key("min_version", &G::Https::min_version,
            choice<TlsVersion>({{"1.2", TlsVersion::tls12}, {"1.3", TlsVersion::tls13}}), kLive,
            "The lowest TLS version.")
@@ -91,14 +103,17 @@ void declare_listeners(Root root) {
 }
 
 void declare_http(Root root) {
-  const auto size = [](std::uint64_t least) { return byte_size(Bytes{least}, Bytes{1 << 20}); };
+  // A head is parsed in place, in one buffer that every connection may have to keep: hence the low ceiling.
+  const auto size = [](std::uint64_t least) { return byte_size(Bytes{least}, Bytes{16 << 10}); };
   root.section("http", &G::http)
-      .key("bind", &G::Http::bind, optional(endpoint()), kRestart, "Answers with a redirect to https; empty: off.")
+      .key("bind", &G::Http::bind, optional(endpoint()), kRestart,
+           "Answers with a redirect to https; empty: off.")
       .key("default_ports", &G::Http::default_ports, list_of(integer<std::uint16_t>(1)), kLive,
            "The ports open over HTTPS for routes that declare none.")
       .key("max_head_bytes", &G::Http::max_head_bytes, size(1024), kLive,
            "The longest request or response head, start line and fields together.")
-      .key("max_fields", &G::Http::max_fields, integer(8u, 10'000u), kLive, "The most fields in one head or trailer.")
+      .key("max_fields", &G::Http::max_fields, integer(8u, 10'000u), kLive,
+           "The most fields in one head or trailer.")
       .key("max_request_line", &G::Http::max_request_line, size(256), kLive, "The longest request line.")
       .key("min_body_rate", &G::Http::min_body_rate, byte_size(Bytes{1}, Bytes{1 << 30}, kZeroIsNone), kLive,
            "The slowest request body, in bytes per second on average; 0: any.");
@@ -115,7 +130,8 @@ void declare_http(Root root) {
 void declare_limits(Root root) {
   const auto count = [] { return integer(0u, 100 * kMillion); };
   root.section("limits", &G::limits)
-      .key("connections", &G::Limits::connections, count(), kLive, "The most client connections at once; 0: no limit.")
+      .key("connections", &G::Limits::connections, count(), kLive,
+           "The most client connections at once; 0: no limit.")
       .key("connections_per_source", &G::Limits::connections_per_source, count(), kLive,
            "The most at once from one address (IPv6: one /64); 0: no limit.")
       .key("connections_per_environment", &G::Limits::connections_per_environment, count(), kLive,
@@ -131,8 +147,10 @@ void declare_limits(Root root) {
 void declare_timeouts(Root root) {
   using T = G::Timeouts;
   root.section("timeouts", &G::timeouts)
-      .key("handshake", &T::handshake, up_to_a_day(), kLive, "A TLS handshake or PROXY header, from its connection on.")
-      .key("request_head", &T::request_head, up_to_a_day(), kLive, "A request's whole head, from its first byte on.")
+      .key("handshake", &T::handshake, up_to_a_day(), kLive,
+           "A TLS handshake or PROXY header, from its connection on.")
+      .key("request_head", &T::request_head, up_to_a_day(), kLive,
+           "A request's whole head, from its first byte on.")
       .key("request_body", &T::request_body, up_to_a_day(), kLive,
            "The longest silence within a request's body, and the grace before http.min_body_rate counts.")
       .key("idle", &T::idle, up_to_a_day(), kLive, "A client connection between two requests.")
@@ -141,22 +159,20 @@ void declare_timeouts(Root root) {
            "A target's answer, from the end of the request to the first byte; 0: no limit.")
       .key("tunnel_idle", &T::tunnel_idle, duration(seconds(1), hours(24 * 365), kZeroIsNone), kLive,
            "Silence both ways in SSH, TCP and WebSocket sessions; 0: they are never cut for it.")
-      .key("ssh_banner", &T::ssh_banner, up_to_a_day(), kLive, "The SSH banner of the client, and of the target.")
+      .key("ssh_banner", &T::ssh_banner, up_to_a_day(), kLive,
+           "The SSH banner of the client, and of the target.")
       .key("drain", &T::drain, duration(milliseconds(0), hours(24)), kLive,
            "How long open sessions may go on after SIGTERM.");
 }
 
-Cidr network(const char* text) { return *Cidr::parse(text); }
-
 }  // namespace
 
-// The private networks: where targets are. RFC 1918 and RFC 4193; not loopback, nor link-local.
-GatewaySettings::Routes::Routes()
-    : allowed_targets{network("10.0.0.0/8"), network("172.16.0.0/12"), network("192.168.0.0/16"), network("fc00::/7")} {}
+GatewaySettings::Routes::Routes() : allowed_targets(routing::AllowedTargets::defaults()) {}
 
 const Schema& gateway_schema() {
   static const Schema schema = [] {
-    // The control plane shares the prefix and has settings of its own; ENVGATE_TEST_* is left to test harnesses.
+    // The control plane shares the prefix and has settings of its own; ENVGATE_TEST_* is left to test
+    // harnesses.
     Schema made({"ENVGATE_", {"ENVGATE_ENVIRONMENT", "ENVGATE_CONTROL_*", "ENVGATE_TEST_*"}});
     declare_process(made.root());
     declare_routes(made.root());

@@ -1,10 +1,10 @@
 // Everything about the gateway that an operator can set, as plain typed members grouped as in the YAML file:
 // `routes.max_stale` is `settings.routes.max_stale`. What each means, its range and whether a change needs a
-// restart stands in settings.cpp (the schema) and, for operators, in conf/envgate.yaml; the members' initialisers
-// here are the built-in defaults.
+// restart stands in settings.cpp (the schema) and, for operators, in conf/envgate.yaml; the members'
+// initialisers here are the built-in defaults.
 //
-// A value is immutable once loaded: threads share a `shared_ptr<const GatewaySettings>`, and a reload publishes a
-// new one. Durations of zero and limits of zero mean "none" wherever the schema allows a zero.
+// A value is immutable once loaded: threads share a `shared_ptr<const GatewaySettings>`, and a reload
+// publishes a new one. Durations of zero and limits of zero mean "none" wherever the schema allows a zero.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ struct GatewaySettings {
     RouteSource source = RouteSource::file;
     std::string file = "/etc/envgate/routes.yaml";
     std::string snapshot = "/var/lib/envgate/routes.snapshot";  // empty: none is kept
-    Duration max_stale = std::chrono::hours(24);  // 0: for ever
-    std::vector<Cidr> allowed_targets;           // the constructor fills in the private networks
+    Duration max_stale = std::chrono::hours(24);                // 0: for ever
+    std::vector<Cidr> allowed_targets;                          // the constructor: the private networks
     OnRouteChange on_change = OnRouteChange::keep;
     struct Redis {
       std::string url = "redis://127.0.0.1:6379/0";  // may hold a password: never log it

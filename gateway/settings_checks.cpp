@@ -14,7 +14,9 @@ namespace {
 constexpr std::string_view kLower = "abcdefghijklmnopqrstuvwxyz";
 constexpr std::string_view kDigits = "0123456789";
 
-bool only(std::string_view text, std::string_view bytes) { return text.find_first_not_of(bytes) == text.npos; }
+bool only(std::string_view text, std::string_view bytes) {
+  return text.find_first_not_of(bytes) == text.npos;
+}
 
 bool is_wildcard(const IpAddress& address) { return address == IpAddress() || address == IpAddress::v4(0); }
 
@@ -41,7 +43,8 @@ bool is_redis_place(std::string_view rest) {
     if (!is_port(host.substr(colon + 1))) return false;
     host = host.substr(0, colon);
   }
-  if (bracketed) return host.size() > 2 && host.ends_with(']') && IpAddress::parse(host.substr(1, host.size() - 2));
+  if (bracketed)
+    return host.size() > 2 && host.ends_with(']') && IpAddress::parse(host.substr(1, host.size() - 2));
   return !host.empty() && host.find(':') == host.npos;
 }
 
@@ -56,7 +59,8 @@ std::string check_domain(const std::string& name) {
     label = rest.substr(0, dot);
     const bool good = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
                       only(label, "abcdefghijklmnopqrstuvwxyz0123456789-");
-    if (!good) return "is not a domain name: write it in lower case, without a dot at either end, such as x-gpu.com";
+    if (!good)
+      return "is not a domain name: write it in lower case, without a dot at either end, such as x-gpu.com";
     if (dot == rest.size()) break;
     rest.remove_prefix(dot + 1);
   }
@@ -87,13 +91,15 @@ std::string check_redis_url(const std::string& url) {
   if (!url.starts_with("redis://")) return wrong("is not the URL of a Redis server");
   const std::string_view rest = std::string_view(url).substr(8);
   const auto at = rest.rfind('@');
-  return is_redis_place(at == rest.npos ? rest : rest.substr(at + 1)) ? "" : wrong("has no good host, port or database");
+  return is_redis_place(at == rest.npos ? rest : rest.substr(at + 1))
+             ? ""
+             : wrong("has no good host, port or database");
 }
 
 void check_listeners(const GatewaySettings& s, const settings::Complain& complain) {
   using Bind = std::pair<const char*, std::optional<Endpoint>>;
-  const std::array<Bind, 3> binds = {Bind{"https.bind", s.https.bind}, {"http.bind", s.http.bind},
-                                     {"metrics.bind", s.metrics.bind}};
+  const std::array<Bind, 3> binds = {
+      Bind{"https.bind", s.https.bind}, {"http.bind", s.http.bind}, {"metrics.bind", s.metrics.bind}};
   for (std::size_t i = 0; i < binds.size(); ++i) {
     const auto& [name, bind] = binds[i];
     if (!bind) continue;
@@ -102,8 +108,9 @@ void check_listeners(const GatewaySettings& s, const settings::Complain& complai
         complain({name, binds[j].first}, "takes the same port as " + std::string(binds[j].first) + " (" +
                                              binds[j].second->to_string() + ")");
     if (s.ssh.bind && s.ssh.port_range.contains(bind->port) && clash(*bind, {*s.ssh.bind, bind->port}))
-      complain({name, "ssh.port_range"}, "port " + std::to_string(bind->port) + " lies inside ssh.port_range (" +
-                                             format_port_range(s.ssh.port_range) + "), where routes have their ports");
+      complain({name, "ssh.port_range"},
+               "port " + std::to_string(bind->port) + " lies inside ssh.port_range (" +
+                   format_port_range(s.ssh.port_range) + "), where routes have their ports");
   }
   if (s.http.bind && !s.https.bind)
     complain({"http.bind", "https.bind"}, "redirects to https, but https.bind is empty: set both or neither");
@@ -115,7 +122,8 @@ void check_certificates(const GatewaySettings& s, const settings::Complain& comp
              "is empty, but https.bind is " + s.https.bind->to_string() +
                  ": name at least one {certificate: FILE, key: FILE}, or set https.bind to \"\"");
   if (!s.https.bind && !s.https.certificates.empty())
-    complain({"https.certificates", "https.bind"}, "is set, but https.bind is empty: set it, such as 0.0.0.0:443");
+    complain({"https.certificates", "https.bind"},
+             "is set, but https.bind is empty: set it, such as 0.0.0.0:443");
 }
 
 void check_routes(const GatewaySettings& s, const settings::Complain& complain) {
@@ -125,11 +133,13 @@ void check_routes(const GatewaySettings& s, const settings::Complain& complain) 
 
 void check_http_limits(const GatewaySettings& s, const settings::Complain& complain) {
   if (s.http.max_request_line > s.http.max_head_bytes)
-    complain({"http.max_request_line", "http.max_head_bytes"},
-             "is more than http.max_head_bytes (" + format_bytes(s.http.max_head_bytes) + "), which counts it too");
+    complain({"http.max_request_line", "http.max_head_bytes"}, "is more than http.max_head_bytes (" +
+                                                                   format_bytes(s.http.max_head_bytes) +
+                                                                   "), which counts it too");
   std::set<std::uint16_t> seen;
   for (const std::uint16_t port : s.http.default_ports)
-    if (!seen.insert(port).second) complain({"http.default_ports"}, "names port " + std::to_string(port) + " twice");
+    if (!seen.insert(port).second)
+      complain({"http.default_ports"}, "names port " + std::to_string(port) + " twice");
 }
 
 }  // namespace envgate::gateway

@@ -103,8 +103,8 @@ loop::Task<Result<Endpoint>> client_address(Worker& worker, net::Socket& socket,
     } else if (peeked.status != net::IoStatus::blocked) {
       co_return fail("PROXY header: the peer closed before it");
     }
-    if (!co_await loop::WatchReady(socket.watch(), loop::Direction::read, deadline))
-      co_return fail("PROXY header: none in time", ETIMEDOUT);
+    const bool ready = co_await loop::WatchReady(socket.watch(), loop::Direction::read, deadline);
+    if (!ready) co_return fail("PROXY header: none in time", ETIMEDOUT);
   }
 }
 

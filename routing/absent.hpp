@@ -1,7 +1,7 @@
-// Remembers for a moment which environments the source said do not exist, so that a storm of unknown names costs
-// it nothing. Bounded: a fixed table in which a newer entry pushes out an older. An entry is a hash, not the id:
-// the hash is seeded (names.hpp), and a chance collision (4 in 2^32 a lookup) is forgotten with the entry.
-// Thread: insert and erase on one thread; contains on any, wait-free.
+// Remembers for a moment which environments the source said do not exist, so that a storm of unknown names
+// costs it nothing. Bounded: a fixed table in which a newer entry pushes out an older. An entry is a hash,
+// not the id: the hash is seeded (names.hpp), and a chance collision (4 in 2^32 a lookup) is forgotten with
+// the entry. Thread: insert and erase on one thread; contains on any, wait-free.
 #pragma once
 
 #include <atomic>

@@ -43,8 +43,8 @@ const std::vector<Special>& specials() {
   return list;
 }
 
-// True if every address of `inner` is in `outer`. A Cidr is either disjoint from another or nested in it, so the
-// first address and the shorter prefix decide; the text form is the only place where both are to be had.
+// True if every address of `inner` is in `outer`. A Cidr is either disjoint from another or nested in it, so
+// the first address and the shorter prefix decide; the text form is the only place where both are to be had.
 bool lies_within(const Cidr& inner, const Cidr& outer) {
   const auto split = [](const Cidr& cidr) {
     const std::string text = cidr.to_string();
@@ -66,8 +66,8 @@ std::string remedy(const IpAddress& address) {
 }  // namespace
 
 std::vector<Cidr> AllowedTargets::defaults() {
-  return {network("10.0.0.0/8"), network("172.16.0.0/12"), network("192.168.0.0/16"), network("100.64.0.0/10"),
-          network("fc00::/7")};
+  return {network("10.0.0.0/8"), network("172.16.0.0/12"), network("192.168.0.0/16"),
+          network("100.64.0.0/10"), network("fc00::/7")};
 }
 
 std::vector<IpAddress> AllowedTargets::own_addresses() {
@@ -107,8 +107,9 @@ Result<void> AllowedTargets::check(const IpAddress& address) const {
   if (std::binary_search(own_.begin(), own_.end(), address)) {
     const auto host = Cidr::parse(address.to_string());
     if (host && named(address, *host)) return {};
-    return fail("address " + address.to_string() + " is one of this gateway's own; to allow it, list exactly " +
-                address.to_string() + " in routes.allowed_targets");
+    return fail("address " + address.to_string() +
+                " is one of this gateway's own; to allow it, list exactly " + address.to_string() +
+                " in routes.allowed_targets");
   }
   if (any_contains(allowed_, address)) return {};
   return fail("address " + address.to_string() + " is in none of the networks of routes.allowed_targets" +

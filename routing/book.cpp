@@ -38,7 +38,8 @@ RouteBook::Outcome RouteBook::put(RouteSpec spec) {
 }
 
 bool RouteBook::older_generation(const RouteSpec& spec, const Route* current) {
-  // Compared only between routes that have a generation, and only with one confirmed since the source was last away.
+  // Compared only between routes that have a generation, and only with one confirmed since the source was
+  // last away.
   if (!current || spec.generation == 0 || current->generation <= spec.generation) return false;
   if (current->mark < epoch_pass_) return false;
   refusals_.mention(spec.env, "route_refused", "generation",
@@ -79,7 +80,8 @@ RouteBook::Outcome RouteBook::place(const RoutePtr& declared) {
   return Outcome::changed;
 }
 
-std::vector<std::uint16_t> RouteBook::contested_ports(const Route& declared, std::string& why, Refusal& reason) {
+std::vector<std::uint16_t> RouteBook::contested_ports(const Route& declared, std::string& why,
+                                                      Refusal& reason) {
   std::vector<std::uint16_t> refused;
   for (const std::uint16_t port : ports_of(declared)) {
     Refusal kind = Refusal::port_clash;
@@ -92,7 +94,8 @@ std::vector<std::uint16_t> RouteBook::contested_ports(const Route& declared, std
   return refused;
 }
 
-std::optional<std::string> RouteBook::port_problem(const Route& claimant, std::uint16_t port, Refusal& reason) {
+std::optional<std::string> RouteBook::port_problem(const Route& claimant, std::uint16_t port,
+                                                   Refusal& reason) {
   const std::string name = "listening port " + std::to_string(port);
   if (policy_.listen_ports && !policy_.listen_ports->contains(port)) {
     reason = Refusal::port_range;
@@ -113,11 +116,13 @@ std::optional<std::string> RouteBook::port_problem(const Route& claimant, std::u
   return name + " belongs to environment " + holder->env.str() + ", which had it first";
 }
 
-// Only while the first load is still under way, and only between routes of that load: a holder that a snapshot
-// brought was live before, and keeps its port (pass 1 is the snapshot's; see Router).
+// Only while the first load is still under way, and only between routes of that load: a holder that a
+// snapshot brought was live before, and keeps its port (pass 1 is the snapshot's; see Router).
 bool RouteBook::yields(const Route& holder, const Route& claimant) const {
   if (settled_ || holder.mark < pass_ || pass_ == 1) return false;
-  const auto age = [](const Route& route) { return std::tuple(route.created == 0, route.created, route.env.view()); };
+  const auto age = [](const Route& route) {
+    return std::tuple(route.created == 0, route.created, route.env.view());
+  };
   return age(claimant) < age(holder);
 }
 

@@ -1,7 +1,6 @@
-// The rules by which a source's statements become routes: whose address is allowed, who holds a listening port,
-// which generation is newer. The only writer of the table. What it refuses it remembers, so that a refusal is
-// logged once and taken back when its reason goes away.
-// Thread: the routing thread.
+// The rules by which a source's statements become routes: whose address is allowed, who holds a listening
+// port, which generation is newer. The only writer of the table. What it refuses it remembers, so that a
+// refusal is logged once and taken back when its reason goes away. Thread: the routing thread.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +29,17 @@ class RouteBook {
 
   // The source says: this is the environment's route.
   Outcome put(RouteSpec spec);
-  // The source says something about the environment that is not a usable route. What was served before goes too:
-  // the old target is no longer the source's word, and may be another tenant's by now.
+  // The source says something about the environment that is not a usable route. What was served before goes
+  // too: the old target is no longer the source's word, and may be another tenant's by now.
   void refuse(const EnvId& env, Refusal reason, const std::string& message);
   // The source says: there is no such environment.
   void remove(const EnvId& env);
 
-  // A pass is one complete reading of the source. What a pass has not seen is not removed here: the source decides.
+  // A pass is one complete reading of the source. What a pass has not seen is not removed here: the source
+  // decides.
   void begin_pass();
-  // A pass after the source was away or was emptied: older generations are believed again, since it may have been
-  // restored from an earlier state.
+  // A pass after the source was away or was emptied: older generations are believed again, since it may have
+  // been restored from an earlier state.
   void begin_epoch();
   // Until settle(), who is first at a port is told by `created`, and failing that by id, not by the order of
   // arrival: so every gateway that starts comes to the same answer.
@@ -54,8 +54,8 @@ class RouteBook {
   // Gives freed ports to those who wait for them and hands over what has changed since the last call.
   std::vector<RouteChange> take_changes();
 
-  // Every route as its source declared it, holders of contested ports before those who wait: a table loaded in
-  // this order settles every port as it is settled now.
+  // Every route as its source declared it, holders of contested ports before those who wait: a table loaded
+  // in this order settles every port as it is settled now.
   std::vector<RoutePtr> declared_routes() const;
   const RefusalCounts& refused() const { return refusals_.counts(); }
 

@@ -20,7 +20,8 @@ constexpr std::chrono::milliseconds kSettle{10};  // a rename is several events
 constexpr std::chrono::milliseconds kLook{2000};
 
 metrics::Counter& loads(const char* result) {
-  return metrics::counter("envgate_route_file_loads_total", "Times the route file was read.", {{"result", result}});
+  return metrics::counter("envgate_route_file_loads_total", "Times the route file was read.",
+                          {{"result", result}});
 }
 
 }  // namespace
@@ -51,8 +52,8 @@ void FileSource::watch_directory() {
   inotify_fd_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   // Any event in the directory: the file may be a symbolic link that goes through another entry of it.
   if (inotify_fd_ < 0 || ::inotify_add_watch(inotify_fd_, directory.c_str(),
-                                             IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE |
-                                                 IN_ONLYDIR) < 0) {
+                                             IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
+                                                 IN_CREATE | IN_ONLYDIR) < 0) {
     log::warn("route_file_not_watched")
         .text("path", path_)
         .error(Error{fail_errno("inotify on " + directory, errno).value()})
@@ -78,8 +79,8 @@ void FileSource::load_soon() {
   });
 }
 
-// A change that inotify did not tell of is taken once the file has been still for a whole interval, since whoever
-// writes it may be half-way.
+// A change that inotify did not tell of is taken once the file has been still for a whole interval, since
+// whoever writes it may be half-way.
 void FileSource::look() {
   clock_ = host_.loop().after(kLook, [this] { look(); });
   const Stamp now = stamp();
@@ -88,7 +89,7 @@ void FileSource::look() {
 }
 
 FileSource::Stamp FileSource::stamp() const {
-  struct stat status{};
+  struct stat status {};
   if (::stat(path_.c_str(), &status) != 0) return {};
   const auto nanoseconds = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
   return {status.st_ino, status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
@@ -101,9 +102,11 @@ void FileSource::load() {
   host_.set_connected(text.has_value());
   if (!routes) {
     loads("error").add();
-    log::error("route_file_bad").error(routes.error()).text("remedy", "the last good routes stay; mend the file");
-    if (loads_ == 0) host_.fatal(routes.error().message);
+    log::error("route_file_bad")
+        .error(routes.error())
+        .text("remedy", "the last good routes stay; mend the file");
     host_.set_state(SourceState::stale, routes.error().message);
+    if (loads_ == 0) host_.fatal(routes.error().message);
     return;
   }
   loads("ok").add();

@@ -1,7 +1,7 @@
-// Routes from a YAML file, read again when it changes: by inotify on its directory (so that a file moved over it is
-// seen), and by a look at its inode and times every two seconds, for file systems and symbolic links that do not
-// tell. A bad file is logged and counted, and the last good routes stay.
-// Thread: the routing thread.
+// Routes from a YAML file, read again when it changes: by inotify on its directory (so that a file moved over
+// it is seen), and by a look at its inode and times every two seconds, for file systems and symbolic links
+// that do not tell. A bad file is logged and counted, and the last good routes stay. Thread: the routing
+// thread.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,7 @@ class FileSource : public Source {
 
   void start() override;
   void stop() override;
-  void ask(const EnvId& env) override { host_.answered(env, true); }  // the table is the whole file
+  void ask(const EnvId& env) override { host_.answered(env); }  // the table is the whole file
   void reload() override { load(); }
   bool expires() const override { return false; }
 

@@ -47,8 +47,8 @@ bool JsonFields::array(const JsonPlace& place, std::size_t at_most) {
   return false;
 }
 
-bool JsonFields::read_number(const JsonPlace& place, std::uint64_t least, std::uint64_t most, std::string_view what,
-                             std::uint64_t& out) {
+bool JsonFields::read_number(const JsonPlace& place, std::uint64_t least, std::uint64_t most,
+                             std::string_view what, std::uint64_t& out) {
   if (!place.exists()) return false;
   // A positive whole number, as JSON writes it: neither 80.0 nor "80".
   if (place.value->is_number_unsigned()) {

@@ -42,11 +42,14 @@ class JsonFields {
   bool array(const JsonPlace& place, std::size_t at_most);
   // Each leaves `out` as it is where the field is not there.
   template <typename T>
-  void number(const JsonPlace& place, std::uint64_t least, std::uint64_t most, std::string_view what, T& out) {
+  void number(const JsonPlace& place, std::uint64_t least, std::uint64_t most, std::string_view what,
+              T& out) {
     std::uint64_t value = 0;
     if (read_number(place, least, most, what, value)) out = static_cast<T>(value);
   }
-  void port(const JsonPlace& place, std::uint16_t& out) { number(place, 1, 65535, "a port (1 to 65535)", out); }
+  void port(const JsonPlace& place, std::uint16_t& out) {
+    number(place, 1, 65535, "a port (1 to 65535)", out);
+  }
   bool text(const JsonPlace& place, std::size_t at_most, std::string& out);
   template <typename T>
   void choice(const JsonPlace& place, std::initializer_list<T> choices, T& out) {

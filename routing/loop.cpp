@@ -36,13 +36,23 @@ void Loop::cancel(TimerId& timer) {
   due_.erase(found);
 }
 
-void Loop::post(std::function<void()> work) {
+bool Loop::post(std::function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) return false;
     mail_.push_back(std::move(work));
   }
   const std::uint64_t one = 1;
   (void)!::write(wake_fd_, &one, sizeof one);  // full means that a wake-up is waiting already
+  return true;
+}
+
+void Loop::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  run_mail();
 }
 
 void Loop::stop() {
@@ -59,7 +69,8 @@ void Loop::run() {
 
 int Loop::wait_ms(std::chrono::milliseconds at_most) const {
   if (timers_.empty()) return static_cast<int>(at_most.count());
-  const auto until = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - Clock::now());
+  const auto until =
+      std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(until.count(), 0, at_most.count()));
 }
 
@@ -73,8 +84,8 @@ void Loop::turn(int timeout_ms) {
   const int count = ::poll(fds.data(), fds.size(), timeout_ms);
   CHECK(count >= 0 || errno == EINTR);
   now_ = Clock::now();
-  // Descriptors before timers: what has arrived must be seen before a deadline says that nothing did, also when
-  // this process itself was held up.
+  // Descriptors before timers: what has arrived must be seen before a deadline says that nothing did, also
+  // when this process itself was held up.
   if (count > 0) run_ready(fds, serials);
   run_mail();
   run_timers();

@@ -1,5 +1,5 @@
-// The routing thread's own small event loop over poll(2): a handful of file descriptors (Redis, inotify), timers,
-// and a mailbox for other threads. It is not the gateway's reactor, which carries the traffic.
+// The routing thread's own small event loop over poll(2): a handful of file descriptors (Redis, inotify),
+// timers, and a mailbox for other threads. It is not the gateway's reactor, which carries the traffic.
 // Thread: run() and everything else on one thread, but for post() and stop(), which any may call.
 #pragma once
 
@@ -28,17 +28,20 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // `events` as for poll(2), level-triggered; errors and hang-ups are always reported. One watch a descriptor:
-  // a second call replaces the first. Requires: unwatch() before the descriptor is closed.
+  // `events` as for poll(2), level-triggered; errors and hang-ups are always reported. One watch a
+  // descriptor: a second call replaces the first. Requires: unwatch() before the descriptor is closed.
   void watch(int fd, short events, std::function<void(short)> ready);
   void unwatch(int fd);
 
   TimerId after(std::chrono::nanoseconds delay, std::function<void()> due);
   void cancel(TimerId& timer);  // sets it to 0; nothing happens if it is 0 or has run
 
-  void post(std::function<void()> work);
-  // Runs at the end of every turn, when descriptors, mail and timers have had theirs. Returns how long the next
-  // turn may wait at most.
+  // False once the loop is closed; then `work` is not taken.
+  bool post(std::function<void()> work);
+  // Runs what is in the mailbox for the last time, and takes no more. Thread: the loop's, after run().
+  void close();
+  // Runs at the end of every turn, when descriptors, mail and timers have had theirs. Returns how long the
+  // next turn may wait at most.
   void set_turn_end(std::function<std::chrono::milliseconds()> turn_end) { turn_end_ = std::move(turn_end); }
 
   void run();
@@ -67,6 +70,7 @@ class Loop {
   bool stopping_ = false;
   std::mutex mutex_;  // the mailbox
   std::vector<std::function<void()>> mail_;
+  bool closed_ = false;
 };
 
 }  // namespace envgate::routing

@@ -1,6 +1,6 @@
-// Lookups of environments that the table does not have: each is asked about once however many wait for it, each
-// has a deadline, and a storm of made-up names reaches the source only at a bounded rate.
-// Thread: the routing thread.
+// Lookups of environments that the table does not have: each is asked about once however many wait for it,
+// each has a deadline, and a storm of made-up names reaches the source only at a bounded rate. Thread: the
+// routing thread.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,8 @@ class Misses {
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kMost = 16384;  // environments waited for at once
 
-  Misses(std::chrono::milliseconds deadline, std::uint32_t rate) : deadline_(deadline), rate_(rate), tokens_(rate) {}
+  Misses(std::chrono::milliseconds deadline, std::uint32_t rate)
+      : deadline_(deadline), rate_(rate), tokens_(rate) {}
 
   enum class Ask : std::uint8_t {
     yes,      // the source must be asked now

@@ -79,7 +79,8 @@ std::uint64_t EnvId::hash() const {
   static const std::uint64_t seed = random_seed();
   std::array<std::uint64_t, 4> words;
   std::memcpy(words.data(), bytes_.data(), sizeof words);
-  const std::uint64_t first = mix(words[0] ^ 0x9e3779b97f4a7c15ULL ^ seed, words[1] ^ 0xbf58476d1ce4e5b9ULL ^ seed);
+  const std::uint64_t first =
+      mix(words[0] ^ 0x9e3779b97f4a7c15ULL ^ seed, words[1] ^ 0xbf58476d1ce4e5b9ULL ^ seed);
   const std::uint64_t second = mix(words[2] ^ 0x94d049bb133111ebULL ^ seed, words[3] ^ 0xd6e8feb86659fd93ULL);
   return mix(first ^ seed, second ^ 0xff51afd7ed558ccdULL);
 }
@@ -89,9 +90,10 @@ Result<Domain> Domain::make(std::string_view text) {
   for (const char c : text) domain.name_ += fold(c);
   if (!domain.name_.empty() && domain.name_.back() == '.') domain.name_.pop_back();
   if (!valid_domain(domain.name_)) {
-    return fail("domain \"" + std::string(text) +
-                "\" is not a host name: labels of 1 to 63 letters, digits and inner hyphens, parted by dots, and at "
-                "most 204 characters in all");
+    return fail(
+        "domain \"" + std::string(text) +
+        "\" is not a host name: labels of 1 to 63 letters, digits and inner hyphens, parted by dots, and at "
+        "most 204 characters in all");
   }
   domain.container_suffix_ = std::string(kContainer) + domain.name_;
   domain.ssh_suffix_ = std::string(kSsh) + domain.name_;

@@ -32,14 +32,17 @@ class EnvId {
   bool empty() const { return bytes_[0] == '\0'; }
   std::string_view view() const {
     const void* end = std::memchr(bytes_.data(), '\0', kMaxSize);
-    return {bytes_.data(), end ? static_cast<std::size_t>(static_cast<const char*>(end) - bytes_.data()) : kMaxSize};
+    return {bytes_.data(),
+            end ? static_cast<std::size_t>(static_cast<const char*>(end) - bytes_.data()) : kMaxSize};
   }
   std::string str() const { return std::string(view()); }
 
   // Seeded once per process: a peer cannot choose ids that collide.
   std::uint64_t hash() const;
 
-  bool operator==(const EnvId& other) const { return std::memcmp(bytes_.data(), other.bytes_.data(), kMaxSize) == 0; }
+  bool operator==(const EnvId& other) const {
+    return std::memcmp(bytes_.data(), other.bytes_.data(), kMaxSize) == 0;
+  }
   auto operator<=>(const EnvId& other) const { return bytes_ <=> other.bytes_; }
 
  private:
@@ -58,7 +61,8 @@ struct HostName {
 // The setting `domain`, and the names below it.
 class Domain {
  public:
-  // Errors: not a host name of letters, digits and hyphens, or so long that names below it would not fit (RFC 1035).
+  // Errors: not a host name of letters, digits and hyphens, or so long that names below it would not fit (RFC
+  // 1035).
   static Result<Domain> make(std::string_view domain);
 
   // Any case, at most one trailing dot, no port. Nothing for every other name, the domain itself included.

@@ -1,10 +1,14 @@
-// Why nothing is freed too early. The writer unlinks an object, then closes the period (a sequentially consistent
-// increment to P), then reads every reader's `seen`; the object is freed when each is 0 or at least P.
-// - seen >= P: the reader loaded the period P (or a later one) by an acquire load, so it sees the unlinking; and
+// Why nothing is freed too early. The writer unlinks an object, then closes the period (a sequentially
+// consistent increment to P), then reads every reader's `seen`; the object is freed when each is 0 or at
+// least P.
+// - seen >= P: the reader loaded the period P (or a later one) by an acquire load, so it sees the unlinking;
+// and
 //   its store of `seen` is a release that the writer acquires, so its earlier uses are over.
-// - seen == 0 (offline), and the reader comes online just then: online() stores `seen` and afterwards loads the
+// - seen == 0 (offline), and the reader comes online just then: online() stores `seen` and afterwards loads
+// the
 //   period once more, both sequentially consistent. If the writer's load came before that store in the single
-//   total order, so did its increment, and the reader's second load reads P or later and so sees the unlinking.
+//   total order, so did its increment, and the reader's second load reads P or later and so sees the
+//   unlinking.
 #include "routing/qsbr.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// Quiescent-state-based reclamation: readers take no lock and write nothing while they look things up; they say
-// now and then (once a turn of their loop) that they hold no pointer, and what the writer has unlinked before all
-// of them said so is freed. One writer; any number of readers, each used by one thread at a time.
+// Quiescent-state-based reclamation: readers take no lock and write nothing while they look things up; they
+// say now and then (once a turn of their loop) that they hold no pointer, and what the writer has unlinked
+// before all of them said so is freed. One writer; any number of readers, each used by one thread at a time.
 // Source: P. McKenney and J. Walpole, "What is RCU, fundamentally?"; the orderings are argued in qsbr.cpp.
 #pragma once
 
@@ -34,7 +34,8 @@ class Qsbr {
     reader.seen.store(period_.load(std::memory_order_acquire), std::memory_order_release);
   }
 
-  // Thread: the writer's. `destroy` runs on it, once no reader can hold what has been unlinked before this call.
+  // Thread: the writer's. `destroy` runs on it, once no reader can hold what has been unlinked before this
+  // call.
   void retire(void (*destroy)(const void*), const void* object);
   // Frees what may be freed; returns how much is still waiting.
   std::size_t reclaim();

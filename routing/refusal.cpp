@@ -12,19 +12,21 @@ constexpr std::size_t kLinesPerWindow = 100;
 constexpr std::chrono::seconds kWindow{10};
 
 metrics::Counter& total(std::string_view reason) {
-  return metrics::counter("envgate_route_refusals_total", "Routes or listening ports of routes that were refused.",
-                          {{"reason", reason}});
+  return metrics::counter("envgate_route_refusals_total",
+                          "Routes or listening ports of routes that were refused.", {{"reason", reason}});
 }
 
 metrics::Gauge& current(Refusal reason) {
-  return metrics::gauge("envgate_routes_refused", "Routes that are refused now, wholly or for a listening port.",
+  return metrics::gauge("envgate_routes_refused",
+                        "Routes that are refused now, wholly or for a listening port.",
                         {{"reason", to_string(reason)}});
 }
 
 }  // namespace
 
 std::string_view to_string(Refusal reason) {
-  constexpr std::string_view names[kRefusals] = {"invalid", "address", "port_clash", "port_range", "port_reserved"};
+  constexpr std::string_view names[kRefusals] = {"invalid", "address", "port_clash", "port_range",
+                                                 "port_reserved"};
   return names[static_cast<std::size_t>(reason)];
 }
 

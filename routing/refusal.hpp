@@ -1,6 +1,5 @@
-// What is refused now, why, and who waits for which port. Each refusal is logged and counted once, however often a
-// source repeats it, and a flood of them cannot flood the log.
-// Thread: the routing thread.
+// What is refused now, why, and who waits for which port. Each refusal is logged and counted once, however
+// often a source repeats it, and a flood of them cannot flood the log. Thread: the routing thread.
 #pragma once
 
 #include <array>

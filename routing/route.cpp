@@ -75,13 +75,14 @@ std::string_view to_string(Scheme scheme) { return scheme == Scheme::https ? "ht
 std::string_view to_string(Access access) { return access == Access::restricted ? "private" : "public"; }
 
 const HttpPort* Services::find_http(std::uint16_t port) const {
-  const auto found = std::find_if(http.begin(), http.end(), [&](const HttpPort& entry) { return entry.port == port; });
+  const auto found =
+      std::find_if(http.begin(), http.end(), [&](const HttpPort& entry) { return entry.port == port; });
   return found == http.end() ? nullptr : &*found;
 }
 
 const TcpPort* Services::find_tcp(std::uint16_t listen_port) const {
-  const auto found =
-      std::find_if(tcp.begin(), tcp.end(), [&](const TcpPort& entry) { return entry.listen_port == listen_port; });
+  const auto found = std::find_if(tcp.begin(), tcp.end(),
+                                  [&](const TcpPort& entry) { return entry.listen_port == listen_port; });
   return found == tcp.end() ? nullptr : &*found;
 }
 

@@ -1,6 +1,6 @@
-// A route: where an environment is, and what may reach it. Immutable once made, shared by counted pointers, and
-// kept small (88 bytes, with what seldom differs in a shared `Services`), since a gateway may hold a million.
-// Thread: any may read a Route and copy a RoutePtr.
+// A route: where an environment is, and what may reach it. Immutable once made, shared by counted pointers,
+// and kept small (88 bytes, with what seldom differs in a shared `Services`), since a gateway may hold a
+// million. Thread: any may read a Route and copy a RoutePtr.
 #pragma once
 
 #include <atomic>

@@ -16,8 +16,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxDepth = 16;
-constexpr std::array<std::string_view, 7> kNumbers = {"generation",  "listen_port",         "target_port", "port",
-                                                      "connections", "requests_per_second", "bandwidth"};
+constexpr std::array<std::string_view, 7> kNumbers = {
+    "generation", "listen_port", "target_port", "port", "connections", "requests_per_second", "bandwidth"};
 
 std::string at(const std::string& name, const YAML::Mark& mark) {
   return mark.is_null() ? name + ": " : name + ':' + std::to_string(mark.line + 1) + ": ";
@@ -47,7 +47,8 @@ json to_json_tree(const YAML::Node& node, std::string_view key, int depth) {
       json object = json::object();
       for (const auto& entry : node) {
         const std::string name = entry.first.Scalar();
-        if (object.contains(name)) throw YAML::Exception(entry.first.Mark(), "key \"" + name + "\" is there twice");
+        if (object.contains(name))
+          throw YAML::Exception(entry.first.Mark(), "key \"" + name + "\" is there twice");
         object[name] = to_json_tree(entry.second, name, depth + 1);
       }
       return object;
@@ -89,8 +90,8 @@ Result<std::vector<RouteSpec>> read_routes(const std::string& name, const YAML::
     if (!route) return fail(at(name, mark_of(node, route.error().message)) + route.error().message);
     const auto [first, fresh] = lines.emplace(route->env, node.Mark().line + 1);
     if (!fresh) {
-      return fail(at(name, node.Mark()) + "environment \"" + route->env.str() + "\" is there already, at line " +
-                  std::to_string(first->second));
+      return fail(at(name, node.Mark()) + "environment \"" + route->env.str() +
+                  "\" is there already, at line " + std::to_string(first->second));
     }
     routes.push_back(std::move(*route));
   }
@@ -101,7 +102,8 @@ Result<std::vector<RouteSpec>> read_routes(const std::string& name, const YAML::
 
 Result<std::vector<RouteSpec>> parse_route_file(const std::string& name, std::string_view text) {
   if (text.starts_with(kSnapshotHeader)) {
-    if (auto snapshot = parse_snapshot(text)) return std::move(snapshot->routes);  // else: edited by hand, so YAML
+    if (auto snapshot = parse_snapshot(text))
+      return std::move(snapshot->routes);  // else: edited by hand, so YAML
   }
   try {
     const YAML::Node root = YAML::Load(std::string(text));
@@ -109,7 +111,8 @@ Result<std::vector<RouteSpec>> parse_route_file(const std::string& name, std::st
     for (const auto& entry : root) {
       const std::string key = entry.first.Scalar();
       if (key == "routes" || key == "saved_at" || key == "server") continue;
-      return fail(at(name, entry.first.Mark()) + "key \"" + key + "\" is not known here; did you mean `routes`?");
+      return fail(at(name, entry.first.Mark()) + "key \"" + key +
+                  "\" is not known here; did you mean `routes`?");
     }
     const YAML::Node list = root["routes"];
     if (!list) return fail(name + ": has no list `routes:` (write `routes: []` for none)");

@@ -35,7 +35,8 @@ void read_ssh_users(JsonFields& fields, const JsonPlace& list, Services& service
 
 void read_ssh(JsonFields& fields, const JsonPlace& ssh, RouteSpec& spec) {
   if (!fields.object(ssh, {"listen_port", "target_port", "mode", "users", "host_keys"})) return;
-  fields.number(ssh.field("listen_port"), 0, 65535, "a port (1 to 65535, or 0 for none)", spec.ssh.listen_port);
+  fields.number(ssh.field("listen_port"), 0, 65535, "a port (1 to 65535, or 0 for none)",
+                spec.ssh.listen_port);
   fields.port(ssh.field("target_port"), spec.ssh.target_port);
   fields.choice(ssh.field("mode"), {SshMode::passthrough, SshMode::audited}, spec.ssh.mode);
   read_ssh_users(fields, ssh.field("users"), spec.services);
@@ -122,7 +123,8 @@ void read_address(JsonFields& fields, const JsonPlace& place, IpAddress& out) {
   if (address) {
     out = *address;
   } else {
-    fields.bad(place, JsonFields::quoted(text) + " is not an IPv4 or IPv6 address (names are never resolved)");
+    fields.bad(place,
+               JsonFields::quoted(text) + " is not an IPv4 or IPv6 address (names are never resolved)");
   }
 }
 
@@ -155,7 +157,8 @@ void read_env(JsonFields& fields, const JsonPlace& root, EnvId& out) {
 
 Result<RouteSpec> parse(const EnvId& env, std::string_view text, UnknownKeys unknown) {
   if (text.size() > kMaxRouteJson) {
-    return fail("route: is " + std::to_string(text.size()) + " bytes long, more than " + std::to_string(kMaxRouteJson));
+    return fail("route: is " + std::to_string(text.size()) + " bytes long, more than " +
+                std::to_string(kMaxRouteJson));
   }
   const json tree = json::parse(text, nullptr, false);
   if (tree.is_discarded()) return fail("route: is not JSON");
@@ -169,14 +172,15 @@ Result<RouteSpec> parse_route_tree(const EnvId& env, const json& tree, UnknownKe
   spec.env = env;
   JsonFields fields(unknown);
   const JsonPlace root{&tree};
-  if (fields.object(root, {"env", "env_id", "generation", "kind", "state", "address", "created_at", "ssh", "http",
-                           "tcp", "allow_from", "limits"})) {
+  if (fields.object(root, {"env", "env_id", "generation", "kind", "state", "address", "created_at", "ssh",
+                           "http", "tcp", "allow_from", "limits"})) {
     read_env(fields, root, spec.env);
     if (spec.env.empty()) fields.bad(root.field("env"), "is missing");
     fields.number(root.field("generation"), 0, ~std::uint64_t{0}, "a whole number", spec.generation);
     fields.choice(root.field("kind"), {Kind::physical, Kind::container, Kind::vm, Kind::pod}, spec.kind);
     fields.choice(root.field("state"),
-                  {State::starting, State::running, State::stopping, State::stopped, State::error}, spec.state);
+                  {State::starting, State::running, State::stopping, State::stopped, State::error},
+                  spec.state);
     read_address(fields, root.field("address"), spec.address);
     read_created(fields, root.field("created_at"), spec.created);
     read_ssh(fields, root.field("ssh"), spec);
@@ -193,6 +197,8 @@ Result<RouteSpec> parse_route_json(const EnvId& env, std::string_view text, Unkn
   return parse(env, text, unknown);
 }
 
-Result<RouteSpec> parse_route_json(std::string_view text, UnknownKeys unknown) { return parse({}, text, unknown); }
+Result<RouteSpec> parse_route_json(std::string_view text, UnknownKeys unknown) {
+  return parse({}, text, unknown);
+}
 
 }  // namespace envgate::routing

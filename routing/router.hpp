@@ -71,23 +71,24 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  // Requires: before start(). `changed` runs on the routing thread, in batches, after the table shows the change;
-  // the routes of the snapshot and of the first load come this way too. It must not block.
+  // Requires: before start(). `changed` runs on the routing thread, in batches, after the table shows the
+  // change; the routes of the snapshot and of the first load come this way too. It must not block.
   void subscribe(Changed changed);
 
-  // Loads the snapshot, starts the routing thread and waits up to `start_wait` for the first load. A Redis that is
-  // away is no error: routes come when it does. Errors: a route file that is missing or wrong while there is no
-  // snapshot, a malformed redis URL, an evicting Redis with `require_noeviction`.
+  // Loads the snapshot, starts the routing thread and waits up to `start_wait` for the first load. A Redis
+  // that is away is no error: routes come when it does. Errors: a route file that is missing or wrong while
+  // there is no snapshot, a malformed redis URL, an evicting Redis with `require_noeviction`.
   Result<void> start();
-  // Writes the snapshot and joins the thread. Waiting resolves are answered `unavailable` first. May be repeated.
+  // Writes the snapshot and joins the thread. Waiting resolves are answered `unavailable` first. May be
+  // repeated.
   void stop();
 
   // Thread: any, for a Reader of the calling thread's own.
   std::unique_ptr<Reader> make_reader();
 
-  // Asks the source about an environment that the table does not have, once however many ask. `resolved` runs on
-  // the routing thread, within `miss_deadline`. False if too many are waiting already: then it is not called at
-  // all, and the client should be told to try again. Thread: any.
+  // Asks the source about an environment that the table does not have, once however many ask. `resolved` runs
+  // on the routing thread, within `miss_deadline`. False if too many are waiting already: then it is not
+  // called at all, and the client should be told to try again. Thread: any.
   [[nodiscard]] bool resolve(const EnvId& env, Resolved resolved);
 
   // The source said so a moment ago: no need to ask. Thread: any; wait-free.
@@ -98,8 +99,8 @@ class Router {
   RoutePtr get(const EnvId& env) const;
   RoutePage list(const std::optional<EnvId>& after, std::size_t limit) const;
 
-  // Takes over what may change while running: allowed_targets, max_stale, listen_ports, reserved_ports; and reads
-  // a route file again. Thread: any; happens on the routing thread, soon.
+  // Takes over what may change while running: allowed_targets, max_stale, listen_ports, reserved_ports; and
+  // reads a route file again. Thread: any; happens on the routing thread, soon.
   void reload(const RoutingSettings& settings);
 
  private:

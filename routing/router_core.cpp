@@ -52,13 +52,15 @@ std::string_view to_string(SourceState state) {
 
 Router::Core::Core(RoutingSettings settings)
     : settings_(std::move(settings)),
-      book_(table_, {AllowedTargets(settings_.allowed_targets), settings_.listen_ports, settings_.reserved_ports}),
+      book_(table_,
+            {AllowedTargets(settings_.allowed_targets), settings_.listen_ports, settings_.reserved_ports}),
       absent_(settings_.absent_entries, settings_.absent_ttl),
       misses_(settings_.miss_deadline, settings_.miss_rate),
       own_addresses_(AllowedTargets::own_addresses()) {
   status_.source = settings_.source;
   register_metrics();
-  for (const SourceState state : {SourceState::live, SourceState::stale, SourceState::down}) state_metric(state).set(0);
+  for (const SourceState state : {SourceState::live, SourceState::stale, SourceState::down})
+    state_metric(state).set(0);
   state_metric(SourceState::loading).set(1);
 }
 
@@ -100,7 +102,9 @@ void Router::Core::load_last_good() {
   auto snapshot = load_snapshot(settings_.snapshot);
   if (!snapshot) {
     if (snapshot.error().code != ENOENT) {
-      log::warn("route_snapshot_ignored").error(snapshot.error()).text("remedy", "it is written anew once routes load");
+      log::warn("route_snapshot_ignored")
+          .error(snapshot.error())
+          .text("remedy", "it is written anew once routes load");
     }
     return;
   }
@@ -123,6 +127,7 @@ void Router::Core::run() {
   loop_.run();
   source_->stop();
   tell(book_.take_changes());
+  loop_.close();  // lookups that were still on their way are among the waiting now
   misses_.answer_all({});
 }
 
@@ -135,8 +140,8 @@ void Router::Core::stop() {
   if (!snapshots_) return;
   snapshots_.reset();  // waits for the one being written
   if (unsaved_ && was_live_) {
-    const auto saved = save_snapshot(
-        settings_.snapshot, format_snapshot(book_.declared_routes(), server_, std::time(nullptr)));
+    const auto saved = save_snapshot(settings_.snapshot,
+                                     format_snapshot(book_.declared_routes(), server_, std::time(nullptr)));
     if (!saved) log::error("route_snapshot_failed").error(saved.error());
   }
 }
@@ -167,7 +172,8 @@ void Router::Core::count_routes() {
 
 void Router::Core::tell(std::vector<RouteChange> changes) {
   static auto& routes = metrics::gauge("envgate_routes", "Routes in the table.");
-  static auto& changed = metrics::counter("envgate_route_changes_total", "Routes that came, changed or went.");
+  static auto& changed =
+      metrics::counter("envgate_route_changes_total", "Routes that came, changed or went.");
   if (changes.empty()) return;
   unsaved_ = true;
   routes.set(static_cast<std::int64_t>(table_.size()));
@@ -220,11 +226,10 @@ bool Router::Core::resolve(const EnvId& env, Resolved resolved) {
     if (running_) mailed_.fetch_sub(1);
     return false;
   }
-  loop_.post([this, env, resolved = std::move(resolved)]() mutable {
+  return loop_.post([this, env, resolved = std::move(resolved)]() mutable {
     mailed_.fetch_sub(1);
     look_up(env, resolved);
   });
-  return true;
 }
 
 void Router::Core::look_up(const EnvId& env, Resolved& resolved) {
@@ -256,11 +261,18 @@ void Router::Core::look_up(const EnvId& env, Resolved& resolved) {
   }
 }
 
-void Router::Core::answered(const EnvId& env, bool absent) {
-  const Route* route = table_.serving() ? table_.find(env) : nullptr;
+void Router::Core::answered(const EnvId& env) {
+  if (!table_.serving()) return misses_.answer(env, {});
+  const Route* route = table_.find(env);
   if (route) return misses_.answer(env, {Resolution::Outcome::found, RoutePtr(route)});
-  if (absent) absent_.insert(env);
+  absent_.insert(env);  // or refused, which is the same to a client; a route that comes takes this back
   misses_.answer(env, {Resolution::Outcome::absent, {}});
+}
+
+void Router::Core::set_known_server(const std::string& server) {
+  if (server_ == server) return;
+  server_ = server;
+  unsaved_ = true;
 }
 
 void Router::Core::heard() {
@@ -274,6 +286,8 @@ void Router::Core::set_state(SourceState state, const std::string& error) {
   if (state == SourceState::live) {
     was_live_ = true;
     table_.set_serving(true);
+    tell(book_.take_changes());  // whoever sees `live` has been told of everything
+    count_routes();
   }
   const SourceState before = status_.state;
   {
@@ -307,7 +321,8 @@ void Router::Core::first_load_done(const std::string& error) {
 }
 
 void Router::Core::set_connected(bool connected) {
-  static auto& metric = metrics::gauge("envgate_route_source_connected", "Whether the source of routes is connected.");
+  static auto& metric =
+      metrics::gauge("envgate_route_source_connected", "Whether the source of routes is connected.");
   metric.set(connected);
   const std::lock_guard lock(status_mutex_);
   status_.connected = connected;
@@ -324,50 +339,9 @@ std::chrono::nanoseconds Router::Core::age() const {
   return std::chrono::nanoseconds(nanoseconds(Loop::Clock::now()) - heard);
 }
 
-RouterStatus Router::Core::status() const {
-  const std::lock_guard lock(status_mutex_);
-  RouterStatus status = status_;
-  status.age = std::chrono::duration_cast<std::chrono::milliseconds>(age());
-  return status;
-}
-
-RoutePtr Router::Core::get(const EnvId& env) const {
-  const std::lock_guard lock(admin_mutex_);
-  admin_reader_.online();
-  RoutePtr route(admin_reader_.find(env));
-  admin_reader_.offline();
-  return route;
-}
-
-RoutePage Router::Core::list(const std::optional<EnvId>& after, std::size_t limit) const {
-  const std::lock_guard lock(admin_mutex_);
-  const auto by_id = [](const Route* a, const Route* b) { return a->env < b->env; };
-  std::vector<const Route*> smallest;  // a heap, the greatest id first: the `limit` + 1 first ids after the cursor
-  admin_reader_.online();
-  admin_reader_.for_each([&](const Route& route) {
-    if (after && !(*after < route.env)) return;
-    if (smallest.size() > limit) {
-      if (!(route.env < smallest.front()->env)) return;
-      std::pop_heap(smallest.begin(), smallest.end(), by_id);
-      smallest.pop_back();
-    }
-    smallest.push_back(&route);
-    std::push_heap(smallest.begin(), smallest.end(), by_id);
-  });
-  std::sort_heap(smallest.begin(), smallest.end(), by_id);
-  const auto same = [](const Route* a, const Route* b) { return a->env == b->env; };  // moved while we walked
-  smallest.erase(std::unique(smallest.begin(), smallest.end(), same), smallest.end());
-  RoutePage page;
-  const bool more = smallest.size() > limit;
-  if (more) smallest.pop_back();
-  for (const Route* route : smallest) page.routes.emplace_back(route);
-  if (more && !smallest.empty()) page.next = smallest.back()->env;
-  admin_reader_.offline();
-  return page;
-}
-
 RoutePolicy Router::Core::policy() const {
-  return {AllowedTargets(settings_.allowed_targets, own_addresses_), settings_.listen_ports, settings_.reserved_ports};
+  return {AllowedTargets(settings_.allowed_targets, own_addresses_), settings_.listen_ports,
+          settings_.reserved_ports};
 }
 
 void Router::Core::reload(const RoutingSettings& settings) {

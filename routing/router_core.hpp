@@ -1,6 +1,6 @@
-// The inside of Router: the routing thread, and what it owns. A source tells the book, the book writes the table,
-// and at the end of each turn of the loop what has changed goes to the subscribers and, in a while, to disk.
-// Thread: as marked; the rest is the routing thread's.
+// The inside of Router: the routing thread, and what it owns. A source tells the book, the book writes the
+// table, and at the end of each turn of the loop what has changed goes to the subscribers and, in a while, to
+// disk. Thread: as marked; the rest is the routing thread's.
 #pragma once
 
 #include <atomic>
@@ -50,8 +50,8 @@ class Router::Core final : public SourceHost {
   void set_connected(bool connected) override;
   void set_epoch(std::uint64_t epoch) override;
   const std::string& known_server() const override { return server_; }
-  void set_known_server(const std::string& server) override { server_ = server; }
-  void answered(const EnvId& env, bool absent) override;
+  void set_known_server(const std::string& server) override;
+  void answered(const EnvId& env) override;
 
  private:
   Result<void> make_source();
@@ -78,15 +78,15 @@ class Router::Core final : public SourceHost {
   std::vector<Changed> subscribers_;
   std::vector<IpAddress> own_addresses_;
   std::string server_;
-  bool unsaved_ = false;       // the table differs from the file
-  bool was_live_ = false;      // until then there is nothing worth saving
+  bool unsaved_ = false;   // the table differs from the file
+  bool was_live_ = false;  // until then there is nothing worth saving
   Loop::Time saved_at_{};
   int idle_turns_ = 0;  // turns that ended with retired routes still waiting for a reader
   std::uint64_t ticks_ = 0;
 
   std::thread thread_;
   std::atomic<bool> running_{false};
-  std::atomic<std::size_t> mailed_{0};      // resolves on their way to the routing thread
+  std::atomic<std::size_t> mailed_{0};       // resolves on their way to the routing thread
   std::atomic<std::int64_t> last_heard_{0};  // Clock's nanoseconds; 0: never
 
   mutable std::mutex status_mutex_;

@@ -39,13 +39,15 @@ std::string end_line(std::size_t routes, std::uint64_t sum) {
 // Takes the last line off `text` and checks that it fits what is before it.
 Result<std::size_t> check_end(std::string_view& text) {
   const std::size_t end = text.rfind(kEndPrefix);
-  if (end == std::string_view::npos || (end > 0 && text[end - 1] != '\n')) return fail("it is cut short: no end line");
+  if (end == std::string_view::npos || (end > 0 && text[end - 1] != '\n'))
+    return fail("it is cut short: no end line");
   const std::string_view line = text.substr(end);
   text = text.substr(0, end);
   std::size_t count = 0;
   const char* digits = line.data() + kEndPrefix.size();
   std::from_chars(digits, line.data() + line.size(), count);
-  if (line != end_line(count, checksum(text))) return fail("its checksum is wrong: it was cut short or altered");
+  if (line != end_line(count, checksum(text)))
+    return fail("its checksum is wrong: it was cut short or altered");
   return count;
 }
 
@@ -72,9 +74,14 @@ void sync_directory(const std::string& path) {
 
 }  // namespace
 
-std::string format_snapshot(const std::vector<RoutePtr>& routes, const std::string& server, std::int64_t now) {
+std::string format_snapshot(const std::vector<RoutePtr>& routes, const std::string& server,
+                            std::int64_t now) {
   std::string text(kSnapshotHeader);
-  text.append("\nsaved_at: ").append(format_timestamp(now)).append("\nserver: \"").append(server).append("\"\n");
+  text.append("\nsaved_at: ")
+      .append(format_timestamp(now))
+      .append("\nserver: \"")
+      .append(server)
+      .append("\"\n");
   text.append(routes.empty() ? "routes: []\n" : "routes:\n");
   for (const RoutePtr& route : routes) {
     text.append(kRoutePrefix);
@@ -107,7 +114,8 @@ Result<Snapshot> parse_snapshot(std::string_view text) {
       }
     }
   }
-  if (snapshot.routes.size() + snapshot.skipped != *count) return fail("it has another number of routes than its end line says");
+  if (snapshot.routes.size() + snapshot.skipped != *count)
+    return fail("it has another number of routes than its end line says");
   return snapshot;
 }
 
@@ -116,7 +124,7 @@ Result<Snapshot> load_snapshot(const std::string& path) {
   if (!text) return Failure(text.error());
   auto snapshot = parse_snapshot(*text);
   if (!snapshot) return fail("snapshot " + path + ": " + snapshot.error().message);
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) == 0) snapshot->heard_at = status.st_mtim.tv_sec;
   return snapshot;
 }
@@ -160,7 +168,8 @@ bool SnapshotWriter::submit(std::vector<RoutePtr> routes, std::string server) {
 }
 
 void SnapshotWriter::work() {
-  auto& failures = metrics::counter("envgate_route_snapshot_failures_total", "Snapshots that could not be written.");
+  auto& failures =
+      metrics::counter("envgate_route_snapshot_failures_total", "Snapshots that could not be written.");
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [&] { return job_ || ending_; });

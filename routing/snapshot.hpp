@@ -1,7 +1,7 @@
-// The last good table on disk, so that a gateway starts with its store away. It is a route file (route_file.hpp)
-// with one route in JSON on each line, a header, and a last line with the count and a checksum: readable by people,
-// fast to load, and a torn or altered file is noticed. The file's modification time says when the store was last
-// heard (see touch): the content is only rewritten when a route changes.
+// The last good table on disk, so that a gateway starts with its store away. It is a route file
+// (route_file.hpp) with one route in JSON on each line, a header, and a last line with the count and a
+// checksum: readable by people, fast to load, and a torn or altered file is noticed. The file's modification
+// time says when the store was last heard (see touch): the content is only rewritten when a route changes.
 #pragma once
 
 #include <condition_variable>
@@ -32,7 +32,8 @@ std::string format_snapshot(const std::vector<RoutePtr>& routes, const std::stri
 Result<Snapshot> parse_snapshot(std::string_view text);
 // Errors: as above, and the file cannot be read. `code` is ENOENT where there is none.
 Result<Snapshot> load_snapshot(const std::string& path);
-// Writes beside the file, syncs, and renames over it: after a crash there is the old one or the new one. Mode 0600.
+// Writes beside the file, syncs, and renames over it: after a crash there is the old one or the new one. Mode
+// 0600.
 Result<void> save_snapshot(const std::string& path, std::string_view text);
 void touch_snapshot(const std::string& path);
 

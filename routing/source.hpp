@@ -27,9 +27,8 @@ class SourceHost {
   // Which server the routes come from; kept in the snapshot.
   virtual const std::string& known_server() const = 0;
   virtual void set_known_server(const std::string& server) = 0;
-  // An environment has been looked at: whoever waits for it gets what the table has now. `absent`: the source has
-  // nothing under this id.
-  virtual void answered(const EnvId& env, bool absent) = 0;
+  // An environment has been looked at: whoever waits for it gets what the table has now.
+  virtual void answered(const EnvId& env) = 0;
 
  protected:
   ~SourceHost() = default;

@@ -72,7 +72,8 @@ const Route* RouteTable::probe(const Array& array, const EnvId& env, std::uint64
   for (std::size_t i = hash & array.mask;; i = (i + 1) & array.mask) {
     const std::uint64_t word = array.slots[i].load(std::memory_order_acquire);
     if (word == kEmpty) return nullptr;
-    if (word >> kTagShift == hash >> kTagShift && holds(word) && unpack(word)->env == env) return unpack(word);
+    if (word >> kTagShift == hash >> kTagShift && holds(word) && unpack(word)->env == env)
+      return unpack(word);
   }
 }
 
@@ -83,7 +84,8 @@ const Route* RouteTable::find(const EnvId& env) const {
 void RouteTable::put(const RoutePtr& route) {
   route->retain();  // the table's own count, given back after the grace period
   const std::uint64_t hash = route->env.hash();
-  if ((used_ + 1) * 10 > (array_.load(std::memory_order_relaxed)->mask + 1) * 7) rebuild(capacity_for(size() + 1));
+  if ((used_ + 1) * 10 > (array_.load(std::memory_order_relaxed)->mask + 1) * 7)
+    rebuild(capacity_for(size() + 1));
   Array& array = *array_.load(std::memory_order_relaxed);
   Slot* reusable = nullptr;
   for (std::size_t i = hash & array.mask;; i = (i + 1) & array.mask) {
@@ -125,7 +127,8 @@ bool RouteTable::remove(const EnvId& env) {
 void RouteTable::set_ports(const Route* before, const Route* after) {
   if (after) {
     if (after->ssh.listen_port != 0) ports_[after->ssh.listen_port].store(after, std::memory_order_release);
-    for (const TcpPort& tcp : after->services().tcp) ports_[tcp.listen_port].store(after, std::memory_order_release);
+    for (const TcpPort& tcp : after->services().tcp)
+      ports_[tcp.listen_port].store(after, std::memory_order_release);
   }
   if (!before) return;
   const auto clear = [&](std::uint16_t port) {
@@ -180,6 +183,8 @@ PortMatch RouteTable::Reader::find_port(std::uint16_t port) const {
   return {route, route->ssh.listen_port == port ? nullptr : route->services().find_tcp(port)};
 }
 
-void RouteTable::Reader::for_each(const std::function<void(const Route&)>& visit) const { table_.for_each(visit); }
+void RouteTable::Reader::for_each(const std::function<void(const Route&)>& visit) const {
+  table_.for_each(visit);
+}
 
 }  // namespace envgate::routing

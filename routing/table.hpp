@@ -1,7 +1,7 @@
-// The table that every lookup reads: environment id -> route, and listening port -> route. Open addressing over
-// 8-byte words (16 bits of hash, 48 of pointer), so that a probe seldom touches a route that it does not want.
-// One writer (the routing thread); each reactor has a Reader of its own, whose lookups are wait-free: no lock, no
-// allocation, no system call, no write to shared memory.
+// The table that every lookup reads: environment id -> route, and listening port -> route. Open addressing
+// over 8-byte words (16 bits of hash, 48 of pointer), so that a probe seldom touches a route that it does not
+// want. One writer (the routing thread); each reactor has a Reader of its own, whose lookups are wait-free:
+// no lock, no allocation, no system call, no write to shared memory.
 #pragma once
 
 #include <atomic>
@@ -67,9 +67,9 @@ class RouteTable {
 };
 
 // One thread's way into the table. Offline at first. A pointer found while online stays valid until the next
-// quiescent() or offline(); take a RoutePtr to keep it longer. A reader that is about to wait goes offline or says
-// quiescent() first: as long as it does neither, nothing that was replaced is freed.
-// Thread: one at a time. Requires: the table outlives it.
+// quiescent() or offline(); take a RoutePtr to keep it longer. A reader that is about to wait goes offline or
+// says quiescent() first: as long as it does neither, nothing that was replaced is freed. Thread: one at a
+// time. Requires: the table outlives it.
 class RouteTable::Reader {
  public:
   explicit Reader(RouteTable& table);

@@ -33,12 +33,14 @@ std::optional<int> offset_seconds(std::string_view text) {  // "Z", "+08:00"
 
 std::optional<std::int64_t> parse_timestamp(std::string_view text) {
   std::tm when{};
-  if (!take(text, 4, '-', when.tm_year) || !take(text, 2, '-', when.tm_mon) || !take(text, 2, '\0', when.tm_mday)) {
+  if (!take(text, 4, '-', when.tm_year) || !take(text, 2, '-', when.tm_mon) ||
+      !take(text, 2, '\0', when.tm_mday)) {
     return std::nullopt;
   }
   if (text.empty() || (text[0] != 'T' && text[0] != 't' && text[0] != ' ')) return std::nullopt;
   text.remove_prefix(1);
-  if (!take(text, 2, ':', when.tm_hour) || !take(text, 2, ':', when.tm_min) || !take(text, 2, '\0', when.tm_sec)) {
+  if (!take(text, 2, ':', when.tm_hour) || !take(text, 2, ':', when.tm_min) ||
+      !take(text, 2, '\0', when.tm_sec)) {
     return std::nullopt;
   }
   if (!text.empty() && text[0] == '.') {
@@ -46,8 +48,8 @@ std::optional<std::int64_t> parse_timestamp(std::string_view text) {
     while (!text.empty() && text[0] >= '0' && text[0] <= '9') text.remove_prefix(1);
   }
   const auto offset = offset_seconds(text);
-  if (!offset || when.tm_mon < 1 || when.tm_mon > 12 || when.tm_mday < 1 || when.tm_mday > 31 || when.tm_hour > 23 ||
-      when.tm_min > 59 || when.tm_sec > 60) {
+  if (!offset || when.tm_mon < 1 || when.tm_mon > 12 || when.tm_mday < 1 || when.tm_mday > 31 ||
+      when.tm_hour > 23 || when.tm_min > 59 || when.tm_sec > 60) {
     return std::nullopt;
   }
   when.tm_year -= 1900;

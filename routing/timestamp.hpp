@@ -8,7 +8,8 @@
 
 namespace envgate::routing {
 
-// "2026-02-02T10:30:00Z", with any fraction (dropped) and any offset; nothing for anything else, or before 1970.
+// "2026-02-02T10:30:00Z", with any fraction (dropped) and any offset; nothing for anything else, or before
+// 1970.
 std::optional<std::int64_t> parse_timestamp(std::string_view text);
 std::string format_timestamp(std::int64_t seconds_since_1970);
 

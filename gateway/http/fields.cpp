@@ -80,7 +80,7 @@ std::uint64_t lower8(std::uint64_t word) {
   return word | ((((at_least_a ^ above_z) & ~word) & (0x80 * kOnes)) >> 2);
 }
 
-std::uint64_t load(const char* at, std::size_t bytes) {
+inline std::uint64_t load(const char* at, std::size_t bytes) {
   std::uint64_t word = 0;
   std::memcpy(&word, at, bytes);
   return word;
@@ -89,20 +89,29 @@ std::uint64_t load(const char* at, std::size_t bytes) {
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  std::size_t i = 0;
-  for (; i + 8 <= a.size(); i += 8)
-    if (lower8(load(a.data() + i, 8)) != lower8(load(b.data() + i, 8))) return false;
-  for (; i < a.size(); ++i)
+  const std::size_t size = a.size();
+  if (size != b.size()) return false;
+  const auto differ = [&](std::size_t at, std::size_t bytes) {
+    return lower8(load(a.data() + at, bytes)) != lower8(load(b.data() + at, bytes));
+  };
+  if (size >= 8) {  // the last eight may overlap what was compared before
+    for (std::size_t i = 0; i + 8 < size; i += 8)
+      if (differ(i, 8)) return false;
+    return !differ(size - 8, 8);
+  }
+  if (size >= 4) return !differ(0, 4) && !differ(size - 4, 4);
+  for (std::size_t i = 0; i < size; ++i)
     if (lower(a[i]) != lower(b[i])) return false;
   return true;
 }
 
-FieldId field_id(std::string_view name) {
+FieldId field_id(std::string_view name) { return field_id(name, name.find('_') != std::string_view::npos); }
+
+FieldId field_id(std::string_view name, bool has_underscore) {
   if (name.empty()) return FieldId::other;
+  if (has_underscore) return FieldId::underscored;  // no name of ours has one
   const std::uint8_t id = kLookup.slots[hash(name, kLookup.multiplier)];
   if (id != 0 && equals_ignoring_case(name, kNames[id])) return static_cast<FieldId>(id);
-  if (name.find('_') != std::string_view::npos) return FieldId::underscored;
   if ((name[0] | 0x20) == 'x' && has_prefix(name, "x-forwarded")) return FieldId::x_forwarded;
   return FieldId::other;
 }

@@ -34,8 +34,10 @@ enum class FieldId : std::uint8_t {
   count_,
 };
 
-// Never null; "" for a name that is not in the list above. Accepts any case.
+// In any case of letters.
 FieldId field_id(std::string_view name);
+// The same where it is already known whether the name has a '_'.
+FieldId field_id(std::string_view name, bool has_underscore);
 
 // What a FieldId stands for, in lower case; empty for other, underscored and x_forwarded.
 std::string_view field_name(FieldId id);
@@ -82,14 +84,16 @@ std::string_view trim(std::string_view text);  // SP and HTAB, both ends
 bool next_list_member(std::string_view& list, std::string_view& member);
 
 namespace internal {
+inline constexpr std::uint8_t kTokenChar = 1, kUnderscore = 2;
 struct NameTable {
-  bool is_token_char[256]{};
+  std::uint8_t at[256]{};
   constexpr NameTable() {
-    for (int c = '0'; c <= '9'; ++c) is_token_char[c] = true;
-    for (int c = 'a'; c <= 'z'; ++c) is_token_char[c] = is_token_char[c - 0x20] = true;
-    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) is_token_char[static_cast<int>(c)] = true;
+    for (int c = '0'; c <= '9'; ++c) at[c] = kTokenChar;
+    for (int c = 'a'; c <= 'z'; ++c) at[c] = at[c - 0x20] = kTokenChar;
+    for (const char c : std::string_view("!#$%&'*+-.^`|~")) at[static_cast<int>(c)] = kTokenChar;
+    at[static_cast<int>('_')] = kTokenChar | kUnderscore;
   }
-  constexpr bool operator[](unsigned char c) const { return is_token_char[c]; }
+  constexpr std::uint8_t operator[](unsigned char c) const { return at[c]; }
 };
 inline constexpr NameTable kNameTable;
 }  // namespace internal

@@ -100,8 +100,10 @@ class Forwarder final : Abandoned {
 loop::Task<void> Forwarder::run() {
   exchange_.on_abandoned(this);
   for (int attempts = 0;; ++attempts) {
-    if (!co_await connect()) co_return;
-    if (co_await attempt() == Attempt::done) break;
+    const bool connected = co_await connect();
+    if (!connected) co_return;
+    const Attempt attempted = co_await attempt();
+    if (attempted == Attempt::done) break;
     connection_.reset();
     if (attempts >= 2) {
       co_await fail(ErrorKind::target_refused, "target_reset");
@@ -212,7 +214,8 @@ loop::Task<Forwarder::Head> Forwarder::read_head() {
       const auto timeout = settings_->timeouts.response_head;
       if (buffer.empty()) {
         buffer.release();
-        if (!co_await net::wait_readable(connection_->stream(), worker_.reactor.after(timeout))) co_return Head::timed_out;
+        const bool ready = co_await net::wait_readable(connection_->stream(), worker_.reactor.after(timeout));
+        if (!ready) co_return Head::timed_out;
       }
       const IoResult got = co_await net::read_some(connection_->stream(), buffer.space(), worker_.reactor.after(timeout));
       if (got.status == IoStatus::error && got.error == ETIMEDOUT) co_return Head::timed_out;
@@ -234,9 +237,12 @@ loop::Task<Forwarder::Head> Forwarder::read_head() {
     }
     if (++informational > kMostInformational) co_return Head::bad;
     const bool wanted = response_.status != 100 || request.expect_continue;
-    if (wanted && request.version != Version::http10 && !co_await exchange_.send_informational(response_)) {
-      client_gone_ = true;
-      co_return Head::client_gone;
+    if (wanted && request.version != Version::http10) {
+      const bool sent = co_await exchange_.send_informational(response_);
+      if (!sent) {
+        client_gone_ = true;
+        co_return Head::client_gone;
+      }
     }
     buffer.consume(scan.head.size());
     scanner.reset();
@@ -278,7 +284,8 @@ loop::Task<bool> Forwarder::more() {
   buffer.release();  // Requires: empty
   net::Stream& stream = connection_->stream();
   if (!stream.watch().ready(loop::Direction::read) && !stream.has_pending()) {
-    if (!co_await exchange_.flush()) {
+    const bool flushed = co_await exchange_.flush();
+    if (!flushed) {
       client_gone_ = true;
       co_return false;
     }
@@ -299,11 +306,15 @@ loop::Task<bool> Forwarder::body_of_length() {
   static const FieldList kNoTrailers;
   if (left == 0) co_return co_await exchange_.send_end(kNoTrailers);
   for (;;) {
-    if (buffer.empty() && !co_await more()) co_return false;
+    if (buffer.empty()) {
+      const bool any = co_await more();
+      if (!any) co_return false;
+    }
     const std::string_view piece = buffer.bytes().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size())));
     left -= piece.size();
     out_.to_client += piece.size();
-    const bool sent = left == 0 ? co_await exchange_.send_last(piece) : co_await exchange_.send_body(piece);
+    loop::Task<bool> sending = left == 0 ? exchange_.send_last(piece) : exchange_.send_body(piece);
+    const bool sent = co_await std::move(sending);
     if (!sent) {
       client_gone_ = true;
       co_return false;
@@ -317,7 +328,10 @@ loop::Task<bool> Forwarder::body_chunked() {
   net::Buffer& buffer = connection_->received;
   ChunkedDecoder decoder;
   for (;;) {
-    if (buffer.empty() && !co_await more()) co_return false;
+    if (buffer.empty()) {
+      const bool any = co_await more();
+      if (!any) co_return false;
+    }
     // What one read brought leaves as one piece: the data of its chunks are moved together, over their framing.
     const std::span<char> room = buffer.data();
     std::string_view input = buffer.bytes();
@@ -336,9 +350,12 @@ loop::Task<bool> Forwarder::body_chunked() {
       co_return false;
     }
     out_.to_client += gathered;
-    if (gathered > 0 && !co_await exchange_.send_body({room.data(), gathered})) {
-      client_gone_ = true;
-      co_return false;
+    if (gathered > 0) {
+      const bool sent = co_await exchange_.send_body({room.data(), gathered});
+      if (!sent) {
+        client_gone_ = true;
+        co_return false;
+      }
     }
     buffer.consume(used);
     if (step.state == ChunkedDecoder::Step::done) co_return co_await exchange_.send_end(decoder.trailers());
@@ -348,10 +365,14 @@ loop::Task<bool> Forwarder::body_chunked() {
 loop::Task<bool> Forwarder::body_until_close() {
   net::Buffer& buffer = connection_->received;
   for (;;) {
-    if (buffer.empty() && !co_await more()) break;
+    if (buffer.empty()) {
+      const bool any = co_await more();
+      if (!any) break;
+    }
     out_.to_client += buffer.size();
     session_.progress.to_client += buffer.size();
-    if (!co_await exchange_.send_body(buffer.bytes())) {
+    const bool sent = co_await exchange_.send_body(buffer.bytes());
+    if (!sent) {
       client_gone_ = true;
       co_return false;
     }
@@ -379,7 +400,8 @@ loop::Task<void> Forwarder::start_tunnel() {
   response_ = ResponseHead();  // gives its memory back: a tunnel may be idle for days
   own_host_ = std::string();
   exchange_.on_abandoned(nullptr);
-  if (!co_await exchange_.flush()) co_return;
+  const bool flushed = co_await exchange_.flush();
+  if (!flushed) co_return;
   // An HTTP/2 connection carries several: each counts for itself, and is added to the session when it is over.
   relay::Progress own;
   relay::Progress& progress = multiplexed() ? own : session_.progress;
@@ -404,7 +426,8 @@ loop::Task<void> Forwarder::fail(ErrorKind kind, std::string_view result) {
   context.port = target_.port.port;
   context.request_id = request_id_;
   if (const Field* accept = find_field(exchange_.request().fields, FieldId::accept)) context.accept = accept->value;
-  if (!co_await exchange_.send_error(kind, context)) out_.reusable = false;
+  const bool sent = co_await exchange_.send_error(kind, context);
+  if (!sent) out_.reusable = false;
 }
 
 }  // namespace

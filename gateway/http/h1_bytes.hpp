@@ -1,4 +1,4 @@
-// The two searches that see every byte of a head, 16 bytes at a time where the machine has SSE2 (every x86-64)
+// The searches that see every byte of a head, 16 bytes at a time where the machine has SSE2 (every x86-64)
 // and one at a time elsewhere. Internal to the HTTP/1 parser.
 // Thread: any.
 #pragma once
@@ -42,6 +42,23 @@ inline const char* find_cr(const char* at, const char* end) {
 #endif
   while (at != end && *at != '\r') ++at;
   return at;
+}
+
+// Visible ASCII but '#': what a request target may have (RFC 3986 section 2; a fragment is never sent).
+constexpr bool is_target_byte(char c) { return c >= 0x21 && c <= 0x7e && c != '#'; }
+
+inline bool all_target_bytes(const char* at, const char* end) {
+#ifdef __SSE2__
+  const __m128i space = _mm_set1_epi8(' '), del = _mm_set1_epi8(0x7f), hash = _mm_set1_epi8('#');
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i visible = _mm_cmpgt_epi8(bytes, space);  // signed: 0x80 and above are not
+    const __m128i bad = _mm_or_si128(_mm_cmpeq_epi8(bytes, del), _mm_cmpeq_epi8(bytes, hash));
+    if (_mm_movemask_epi8(_mm_andnot_si128(bad, visible)) != 0xffff) return false;
+  }
+#endif
+  while (at != end && is_target_byte(*at)) ++at;
+  return at == end;
 }
 
 }  // namespace envgate::http::internal

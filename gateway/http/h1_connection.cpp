@@ -44,7 +44,8 @@ loop::Task<void> linger(Connection& c) {
   const loop::Deadline deadline = c.worker.reactor.after(kLingerTime);
   std::size_t read = 0;
   while (read < kLingerBytes) {
-    if (!co_await net::wait_readable(c.stream, deadline)) break;
+    const bool ready = co_await net::wait_readable(c.stream, deadline);
+    if (!ready) break;
     net::Buffer waste;
     const IoResult got = co_await net::read_some(c.stream, waste.space(), deadline);
     if (!got.ok()) break;
@@ -61,7 +62,8 @@ loop::Task<void> refuse(Connection& c, const Verdict& verdict) {
   std::string out;
   append_error_response(out, kind_of(verdict.status), context, /*close=*/true, /*head_only=*/false);
   const loop::Deadline deadline = c.worker.reactor.after(kLingerTime);
-  if ((co_await net::write_all(c.stream, out, deadline)).ok()) co_await linger(c);
+  const net::IoResult written = co_await net::write_all(c.stream, out, deadline);
+  if (written.ok()) co_await linger(c);
 }
 
 enum class Next : std::uint8_t { head, refused, gone };
@@ -115,8 +117,9 @@ loop::Task<bool> serve_request(Connection& c, const ScannedHead& head) {
     co_await refuse(c, verdict);
     co_return false;
   }
-  bool reusable = c.purpose == H1Purpose::redirect ? co_await redirect(c.worker, exchange, c.client)
-                                                   : co_await respond(c.worker, c.session, exchange, c.client);
+  loop::Task<bool> answering = c.purpose == H1Purpose::redirect ? redirect(c.worker, exchange, c.client)
+                                                                : respond(c.worker, c.session, exchange, c.client);
+  bool reusable = co_await std::move(answering);
   reusable = reusable && exchange.finish();
   if (!reusable && !exchange.tunnelled() && !exchange.aborted()) co_await linger(c);
   co_return reusable;
@@ -134,7 +137,8 @@ loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, ne
     const Next next = co_await next_head(c, limits, head, verdict);
     if (next == Next::refused) co_await refuse(c, verdict);
     if (next != Next::head) break;
-    if (!co_await serve_request(c, head)) break;
+    const bool reusable = co_await serve_request(c, head);
+    if (!reusable) break;
     c.first = false;
   }
   stream.shutdown_write();

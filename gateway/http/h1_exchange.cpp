@@ -46,7 +46,8 @@ void H1Exchange::take(std::size_t n) {
 loop::Task<bool> H1Exchange::read_more(loop::Deadline deadline, BodyPiece& failure) {
   // What the last piece viewed is no longer needed: its buffer is free while there is nothing to read.
   if (more_.empty()) more_.release();
-  if (!co_await net::wait_readable(stream_, deadline)) {
+  const bool ready = co_await net::wait_readable(stream_, deadline);
+  if (!ready) {
     failure = {BodyPiece::failed, {}, 408, "request_body_timeout"};
     co_return false;
   }
@@ -96,7 +97,8 @@ loop::Task<BodyPiece> H1Exchange::read_body(loop::Deadline deadline) {
       if (!need_more) co_return piece;
       if (!available().empty()) continue;
     }
-    if (!co_await read_more(deadline, piece)) {
+    const bool got = co_await read_more(deadline, piece);
+    if (!got) {
       body_failed_ = true;
       co_return piece;
     }
@@ -142,11 +144,11 @@ loop::Task<bool> H1Exchange::flush() {
 }
 
 loop::Task<bool> H1Exchange::send_body(std::string_view piece) {
-  if (framing_ != Framing::chunked) co_return co_await write(piece);
-  pending_ += chunk_header(piece.size()).view();
-  if (!co_await write(piece)) co_return false;
-  pending_ = kChunkEnd;  // leaves with the next chunk, or the end
-  co_return true;
+  const bool chunked = framing_ == Framing::chunked;
+  if (chunked) pending_ += chunk_header(piece.size()).view();
+  const bool sent = co_await write(piece);
+  if (chunked) pending_ = kChunkEnd;  // leaves with the next chunk, or the end
+  co_return sent;
 }
 
 loop::Task<bool> H1Exchange::send_last(std::string_view piece) {

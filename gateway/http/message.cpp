@@ -3,8 +3,19 @@
 namespace envgate::http {
 namespace {
 
-bool is_alnum(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
-bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+constexpr std::uint8_t kNameByte = 1, kLiteralByte = 2;  // of a DNS name (and '_', which people use); of an IP literal
+struct HostTable {
+  std::uint8_t at[256]{};
+  constexpr HostTable() {
+    for (int c = '0'; c <= '9'; ++c) at[c] = kNameByte | kLiteralByte;
+    for (int c = 'a'; c <= 'z'; ++c) at[c] = at[c - 0x20] = c <= 'f' ? kNameByte | kLiteralByte : kNameByte;
+    at[int{'-'}] = at[int{'_'}] = kNameByte;
+    at[int{'.'}] = kNameByte | kLiteralByte;
+    at[int{':'}] = kLiteralByte;
+  }
+};
+constexpr HostTable kHostTable;
+bool has(char c, std::uint8_t kind) { return kHostTable.at[static_cast<unsigned char>(c)] & kind; }
 
 constexpr std::size_t kHostMax = 255;  // RFC 1035 section 2.3.4
 
@@ -24,11 +35,10 @@ bool parse_authority_port(std::string_view digits, std::uint16_t& out) {
 std::size_t host_length(std::string_view text) {
   std::size_t i = 0;
   if (!text.empty() && text[0] == '[') {  // IP-literal: only its alphabet is checked here
-    for (i = 1; i < text.size() && (is_hex(text[i]) || text[i] == ':' || text[i] == '.'); ++i) {
-    }
+    for (i = 1; i < text.size() && has(text[i], kLiteralByte);) ++i;
     return i > 2 && i < text.size() && text[i] == ']' ? i + 1 : 0;
   }
-  while (i < text.size() && (is_alnum(text[i]) || text[i] == '-' || text[i] == '.' || text[i] == '_')) ++i;
+  while (i < text.size() && has(text[i], kNameByte)) ++i;
   return i <= kHostMax ? i : 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "gateway/http/h1_bytes.hpp"
+
 namespace envgate::http::internal {
 namespace {
 
@@ -95,9 +97,7 @@ Verdict read_framing(const ControlFields& control, Version version, int status, 
 }
 
 bool has_target_bytes_only(std::string_view target) {
-  for (const char c : target)
-    if (c < 0x21 || c > 0x7e || c == '#') return false;
-  return true;
+  return all_target_bytes(target.data(), target.data() + target.size());
 }
 
 Verdict read_path(std::string_view target, RequestHead& out) {

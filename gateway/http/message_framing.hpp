@@ -42,7 +42,6 @@ Verdict read_framing(const ControlFields& control, Version version, int status, 
 // The origin form and "*" of a request target, into path and query. Errors: 400.
 Verdict read_path(std::string_view target, RequestHead& out);
 
-// The bytes that a request target may have. Source: RFC 3986 section 2; a fragment is never sent.
 bool has_target_bytes_only(std::string_view target);
 
 inline constexpr std::size_t kMethodMax = 32;

@@ -127,7 +127,8 @@ loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, st
   context.request_id = request_id;
   context.retry_after = decision.retry_after;
   if (const Field* accept = find_field(exchange.request().fields, FieldId::accept)) context.accept = accept->value;
-  if (!co_await exchange.send_error(decision.error, context) || !exchange.body_ended()) done.reusable = false;
+  const bool sent = co_await exchange.send_error(decision.error, context);
+  if (!sent || !exchange.body_ended()) done.reusable = false;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "gateway/http/rewrite.hpp"
+#include "gateway/http/rewrite_writer.hpp"
 
 namespace envgate::http {
 namespace {
@@ -8,9 +9,7 @@ namespace {
 constexpr std::size_t kReasonMax = 128;
 constexpr std::size_t kDigitsMax = 20;
 
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
-}
+using internal::HeadWriter;
 
 bool has_upper_case(std::string_view name) {
   for (const char c : name)
@@ -18,11 +17,11 @@ bool has_upper_case(std::string_view name) {
   return false;
 }
 
-void append_connection(std::string& out, const ResponseHead& head, const ResponseForwarding& forwarding) {
-  if (head.upgrade == Upgrade::websocket) out += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+void append_connection(HeadWriter& out, const ResponseHead& head, const ResponseForwarding& forwarding) {
+  if (head.upgrade == Upgrade::websocket) out.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   else if (head.status < 200) return;
-  else if (forwarding.close || forwarding.framing == Framing::until_end) out += "Connection: close\r\n";
-  else if (forwarding.client_version == Version::http10) out += "Connection: keep-alive\r\n";
+  else if (forwarding.close || forwarding.framing == Framing::until_end) out.put("Connection: close\r\n");
+  else if (forwarding.client_version == Version::http10) out.put("Connection: keep-alive\r\n");
 }
 
 }  // namespace
@@ -32,18 +31,21 @@ Framing client_framing(const ResponseHead& head, Version client_version) {
   return client_version == Version::http11 ? Framing::chunked : Framing::until_end;
 }
 
-void append_response_head(std::string& out, const ResponseHead& head, const ResponseForwarding& forwarding) {
+void append_response_head(std::string& text, const ResponseHead& head, const ResponseForwarding& forwarding) {
   char status[3];
   std::to_chars(status, status + 3, head.status);
   const bool own_reason = !head.reason.empty() && head.reason.size() <= kReasonMax;
-  out.append("HTTP/1.1 ").append(status, 3).append(" ");
-  out.append(own_reason ? head.reason : reason_phrase(head.status)).append("\r\n");
+  std::size_t expected = 512;
+  for (const Field& field : head.fields) expected += field.name.size() + field.value.size() + 4;
+  HeadWriter out(text, expected);
+  out.put("HTTP/1.1 ").put({status, 3}).put(" ");
+  out.put(own_reason ? head.reason : reason_phrase(head.status)).put("\r\n");
   thread_local std::string scratch;
   ForwardedFields fields(head, forwarding, scratch);
-  for (Field field; fields.next(field);) append_field(out, field.name, field.value);
-  if (forwarding.framing == Framing::chunked) out += "Transfer-Encoding: chunked\r\n";
+  for (Field field; fields.next(field);) out.field(field.name, field.value);
+  if (forwarding.framing == Framing::chunked) out.put("Transfer-Encoding: chunked\r\n");
   append_connection(out, head, forwarding);
-  out += "\r\n";
+  out.put("\r\n").finish();
 }
 
 // Everything that can go into the scratch is counted first, so that it never moves under a view given out.

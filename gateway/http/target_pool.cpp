@@ -106,6 +106,13 @@ void TargetPool::close(const routing::EnvId& env) {
   });
 }
 
+std::size_t TargetPool::idle(const routing::EnvId& env) const {
+  std::size_t count = 0;
+  for (const auto& [key, kept] : idle_)
+    if (key.env == env) count += kept.size();
+  return count;
+}
+
 void TargetPool::close_all() {
   idle_.clear();
   idle_count_ = 0;

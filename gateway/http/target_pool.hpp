@@ -62,6 +62,7 @@ class TargetPool {
   void close(const routing::EnvId& env);
   void close_all();
   std::size_t idle() const { return idle_count_; }
+  std::size_t idle(const routing::EnvId& env) const;  // walks the pool
 
  private:
   class Idle;

@@ -13,7 +13,8 @@ loop::Task<void> to_target(Exchange& exchange, net::Stream& target, relay::Progr
     const BodyPiece piece = co_await exchange.read_body(loop::kNever);
     if (piece.state == BodyPiece::failed) co_return target.abort(true);
     if (piece.state == BodyPiece::end) co_return target.shutdown_write();
-    if (!(co_await net::write_all(target, piece.bytes, loop::kNever)).ok()) co_return;
+    const net::IoResult written = co_await net::write_all(target, piece.bytes, loop::kNever);
+    if (!written.ok()) co_return;
     progress.to_target += piece.bytes.size();
     progress.last_activity = target.watch().reactor().now();
   }
@@ -24,7 +25,8 @@ loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, rel
   net::Stream& target = connection.stream();
   for (;;) {
     if (!buffer.empty()) {
-      if (!co_await exchange.send_body(buffer.bytes())) {
+      const bool sent = co_await exchange.send_body(buffer.bytes());
+      if (!sent) {
         target.abort(true);
         co_return;
       }
@@ -81,10 +83,12 @@ loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& excha
   net::Buffer early;
   if (net::Stream* const client = exchange.tunnel(early)) {
     // What either side sent behind its handshake goes first; the relay takes over behind it.
-    if (!(co_await net::write_all(connection.stream(), early.bytes(), loop::kNever)).ok()) co_return "target_reset";
+    const net::IoResult written = co_await net::write_all(connection.stream(), early.bytes(), loop::kNever);
+    if (!written.ok()) co_return "target_reset";
     progress.to_target += early.size();
     early.release();
-    if (!(co_await net::write_all(*client, connection.received.bytes(), loop::kNever)).ok()) co_return "client_reset";
+    const net::IoResult answered = co_await net::write_all(*client, connection.received.bytes(), loop::kNever);
+    if (!answered.ok()) co_return "client_reset";
     progress.to_client += connection.received.size();
     connection.received.release();
     const relay::End end = co_await relay::relay_streams(*client, connection.stream(), options, progress);

@@ -22,11 +22,14 @@ loop::Task<bool> Upload::send_piece(net::Stream& target, const std::string& head
     std::string front = head_written_ ? std::string() : head;
     head_written_ = true;
     if (framing == Framing::chunked && !piece.empty()) front += chunk_header(piece.size()).view();
-    if (!(co_await net::write_all(target, front, piece, deadline)).ok()) co_return false;
+    const net::IoResult written = co_await net::write_all(target, front, piece, deadline);
+    if (!written.ok()) co_return false;
     if (framing != Framing::chunked || piece.empty()) co_return true;
-    co_return (co_await net::write_all(target, kChunkEnd, deadline)).ok();
+    const net::IoResult last = co_await net::write_all(target, kChunkEnd, deadline);
+    co_return last.ok();
   }
-  co_return (co_await net::write_all(target, piece, deadline)).ok();
+  const net::IoResult last = co_await net::write_all(target, piece, deadline);
+  co_return last.ok();
 }
 
 void Upload::client_failed(const BodyPiece& piece, net::Stream& target) {
@@ -40,7 +43,10 @@ loop::Task<void> Upload::run(gateway::Worker& worker, Exchange& exchange, net::S
                              std::uint64_t& sent) {
   const Framing framing = target_framing(exchange.request());
   // A client that waits for 100 (RFC 9110 section 10.1.1) sends its body only after the target has seen the head.
-  if (exchange.request().expect_continue && !co_await send_piece(target, head, {}, framing, loop::kNever)) co_return;
+  if (exchange.request().expect_continue) {
+    const bool passed = co_await send_piece(target, head, {}, framing, loop::kNever);
+    if (!passed) co_return;
+  }
   for (;;) {
     const loop::Time asked = worker.reactor.now();
     const BodyPiece piece = co_await exchange.read_body(next_deadline(worker));
@@ -48,14 +54,19 @@ loop::Task<void> Upload::run(gateway::Worker& worker, Exchange& exchange, net::S
     if (piece.state == BodyPiece::failed) co_return client_failed(piece, target);
     if (piece.state == BodyPiece::end) break;
     received_ += piece.bytes.size();
-    if (!co_await send_piece(target, head, piece.bytes, framing, loop::kNever)) co_return;
+    const bool passed = co_await send_piece(target, head, piece.bytes, framing, loop::kNever);
+    if (!passed) co_return;
     sent += piece.bytes.size();
   }
-  if (!head_written_ && !co_await send_piece(target, head, {}, framing, loop::kNever)) co_return;
+  if (!head_written_) {
+    const bool passed = co_await send_piece(target, head, {}, framing, loop::kNever);
+    if (!passed) co_return;
+  }
   if (framing == Framing::chunked) {
     std::string last;
     append_last_chunk(last, exchange.request_trailers());
-    if (!(co_await net::write_all(target, last, loop::kNever)).ok()) co_return;
+    const net::IoResult written = co_await net::write_all(target, last, loop::kNever);
+    if (!written.ok()) co_return;
   }
   complete_ = true;
 }

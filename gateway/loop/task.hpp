@@ -9,6 +9,10 @@
 // Resuming is by plain calls, not symmetric transfer, which overflowed the stack at -O0, -O1 and under ASan with
 // g++ 12. Depth stays bounded all the same: a child that ends without suspending returns to its parent's
 // `await_suspend`, which then does not suspend, so that a loop of such children uses no stack.
+//
+// Never await inside a condition or a conditional expression: g++ 12 then leaves the flag unset by which an early
+// co_return knows whether the awaited temporary exists, and destroys garbage (seen under valgrind at -O0). Await
+// into a variable first. tests/architecture fails on it.
 #pragma once
 
 #include <coroutine>

@@ -127,8 +127,8 @@ loop::Task<Result<void>> connect(loop::Reactor& reactor, Endpoint target, loop::
   socket.watch().clear(Direction::write);
   int error = ETIMEDOUT;
   socklen_t size = sizeof(error);
-  if (co_await loop::WatchReady(socket.watch(), Direction::write, deadline))
-    ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  const bool ready = co_await loop::WatchReady(socket.watch(), Direction::write, deadline);
+  if (ready) ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error == 0) co_return Result<void>();
   socket.close();
   co_return fail_errno("connect", error);

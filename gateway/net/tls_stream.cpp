@@ -128,7 +128,8 @@ loop::Task<Result<void>> TlsStream::handshake(loop::Deadline deadline) {
       ERR_clear_error();
       co_return fail(std::string("TLS handshake: ") + reason, progress.error ? progress.error : ECONNRESET);
     }
-    if (!co_await loop::WatchReady(watch(), progress.wait_for, deadline)) co_return fail("TLS handshake: too slow", ETIMEDOUT);
+    const bool ready = co_await loop::WatchReady(watch(), progress.wait_for, deadline);
+    if (!ready) co_return fail("TLS handshake: too slow", ETIMEDOUT);
   }
 }
 
@@ -147,7 +148,8 @@ std::string_view TlsStream::protocol() const {
 const char* TlsStream::version() const { return SSL_get_version(ssl_); }
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
-bool TlsStream::has_pending() const { return !received_.empty() || SSL_has_pending(ssl_) == 1; }
+// SSL_has_pending would count a part of a record too, of which nothing can be read yet: waiting on it would spin.
+bool TlsStream::has_pending() const { return !received_.empty() || SSL_pending(ssl_) > 0; }
 
 IoResult TlsStream::try_read(std::span<char> into) {
   ERR_clear_error();

@@ -89,7 +89,8 @@ loop::Task<bool> check_identification(net::Socket& from, const Way& way) {
     } else if (peeked.status == IoStatus::end) {
       break;
     }
-    if (!co_await loop::WatchReady(from.watch(), Direction::read, deadline)) {
+    const bool ready = co_await loop::WatchReady(from.watch(), Direction::read, deadline);
+    if (!ready) {
       way.shared.finish(way.from_client ? End::client_too_slow : End::target_too_slow);
       co_return false;
     }
@@ -154,7 +155,10 @@ loop::Task<bool> drain(Pipe& pipe, net::Socket& to, const Way& way) {
 }
 
 loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
-  if (way.options.require_ssh && !co_await check_identification(from, way)) co_return;
+  if (way.options.require_ssh) {
+    const bool is_ssh = co_await check_identification(from, way);
+    if (!is_ssh) co_return;
+  }
   std::size_t budget = kTurnBudget;
   Pipe pipe;
   for (;;) {
@@ -176,7 +180,8 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     // The pipe takes 16 buffers or more, however small: a splice of fewer bytes than that did not stop for want of
     // room, so the socket is empty and the splice that would only say EAGAIN is spared. Keystrokes are such.
     if (got < 16) from.watch().clear(Direction::read);
-    if (!co_await drain(pipe, to, way)) co_return way.write_failed();
+    const bool drained = co_await drain(pipe, to, way);
+    if (!drained) co_return way.write_failed();
     if (static_cast<std::size_t>(got) < budget) {
       budget -= static_cast<std::size_t>(got);
     } else {
@@ -187,8 +192,10 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
 }
 
 loop::Task<void> copy_way(net::Stream& from, net::Stream& to, Way way) {
-  if (way.options.require_ssh && !way.from_client)
-    if (!co_await check_identification(static_cast<net::Socket&>(from), way)) co_return;
+  if (way.options.require_ssh && !way.from_client) {
+    const bool is_ssh = co_await check_identification(static_cast<net::Socket&>(from), way);
+    if (!is_ssh) co_return;
+  }
   co_await copy(from, to, way);
 }
 

@@ -107,8 +107,9 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
   options.banner_timeout = settings->timeouts.ssh_banner;
   options.idle_timeout = settings->timeouts.tunnel_idle;
   options.pipe_size = settings->ssh.pipe_size.count;
-  const relay::End end = direct ? co_await relay::relay_sockets(*direct, target, options, session.progress)
-                                : co_await relay::relay_streams(client, target, options, session.progress);
+  loop::Task<relay::End> relaying = direct ? relay::relay_sockets(*direct, target, options, session.progress)
+                                           : relay::relay_streams(client, target, options, session.progress);
+  const relay::End end = co_await std::move(relaying);
   metrics.bytes_to_target.add(session.progress.to_target);
   metrics.bytes_to_client.add(session.progress.to_client);
   if (const auto reason = refusal_reason(end); !reason.empty()) gateway::Metrics::refused(reason);

@@ -60,8 +60,8 @@ void Connection::open(const Url& url, std::chrono::milliseconds timeout) {
   });
 }
 
-// The first address that takes the connection attempt; which of several is tried first is the resolver's choice,
-// and another attempt comes soon.
+// The first address that takes the connection attempt; which of several is tried first is the resolver's
+// choice, and another attempt comes soon.
 void Connection::connect_to(const std::vector<SocketAddress>& addresses) {
   int error = EADDRNOTAVAIL;
   for (const SocketAddress& address : addresses) {
@@ -106,7 +106,8 @@ void Connection::fail_with(const std::string& error) {
 }
 
 void Connection::set_events() {
-  const short events = connecting_ ? POLLOUT : static_cast<short>(sent_ < out_.size() ? POLLIN | POLLOUT : POLLIN);
+  const short events =
+      connecting_ ? POLLOUT : static_cast<short>(sent_ < out_.size() ? POLLIN | POLLOUT : POLLIN);
   if (events == events_) return;
   events_ = events;
   loop_.watch(fd_, events, [this](short ready) { on_ready(ready); });
@@ -143,7 +144,8 @@ void Connection::on_readable() {
       return fail_with(reader_->errstr);
     }
     if (!take_replies()) return;
-    if (static_cast<std::size_t>(size) < buffer.size()) return;  // level-triggered: the rest, if any, comes next turn
+    if (static_cast<std::size_t>(size) < buffer.size())
+      return;  // level-triggered: the rest, if any, comes next turn
   }
 }
 

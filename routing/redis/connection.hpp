@@ -1,6 +1,6 @@
-// One non-blocking RESP2 connection: bytes out, replies in, with hiredis's reader and command formatter but not its
-// event handling. It knows nothing of what the commands mean.
-// Thread: the routing thread. A callback may close() the connection, but not destroy it.
+// One non-blocking RESP2 connection: bytes out, replies in, with hiredis's reader and command formatter but
+// not its event handling. It knows nothing of what the commands mean. Thread: the routing thread. A callback
+// may close() the connection, but not destroy it.
 #pragma once
 
 #include <cstdint>

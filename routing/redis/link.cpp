@@ -122,14 +122,16 @@ void Link::read_server_info() {
   });
   data_.send({"CONFIG", "GET", "maxmemory-policy"});
   data_expected_.push_back([this](const redisReply& reply) {
-    if (reply.type == REDIS_REPLY_ARRAY && reply.elements == 2) info_.maxmemory_policy = text_of(*reply.element[1]);
+    if (reply.type == REDIS_REPLY_ARRAY && reply.elements == 2)
+      info_.maxmemory_policy = text_of(*reply.element[1]);
     data_ready_ = true;
     half_ready();
   });
 }
 
 void Link::data_reply(const redisReply& reply) {
-  if (data_expected_.empty()) return give_up(url_.shown() + ": a reply to nothing: " + std::string(text_of(reply)));
+  if (data_expected_.empty())
+    return give_up(url_.shown() + ": a reply to nothing: " + std::string(text_of(reply)));
   if (ready_) handlers_.heard();
   const Reply expected = std::move(data_expected_.front());
   data_expected_.pop_front();
@@ -143,7 +145,8 @@ void Link::push_connected() {
   push_.send({"CLIENT", "ID"});
   push_expected_.push_back([this](const redisReply& reply) {
     if (reply.type != REDIS_REPLY_INTEGER) {
-      return give_up(url_.shown() + ": CLIENT ID: " + std::string(text_of(reply)) + " (Redis 6.0 or newer is needed)");
+      return give_up(url_.shown() + ": CLIENT ID: " + std::string(text_of(reply)) +
+                     " (Redis 6.0 or newer is needed)");
     }
     subscribe(std::to_string(reply.integer));
   });
@@ -154,7 +157,8 @@ void Link::subscribe(const std::string& id) {
   push_.send({"CLIENT", "TRACKING", "ON", "REDIRECT", id, "BCAST", "PREFIX", "env:"});
   expect_ok(push_expected_, "CLIENT TRACKING (Redis 6.0 or newer is needed, and the right +client|tracking)");
   push_.send({"SUBSCRIBE", kInvalidate});
-  expect_ok(push_expected_, "SUBSCRIBE __redis__:invalidate (its user needs the channel: &__redis__:invalidate)");
+  expect_ok(push_expected_,
+            "SUBSCRIBE __redis__:invalidate (its user needs the channel: &__redis__:invalidate)");
   push_.flush();
 }
 
@@ -231,8 +235,9 @@ void Link::check_tracking(const redisReply& reply) {
   }
   const std::string_view line = text_of(reply);
   if (field(line, "name=", " \n") != name_) {
-    return give_up(url_.shown() + ": the server of the data connection does not know the push connection: the name "
-                                  "leads to several servers; give the address of one");
+    return give_up(url_.shown() +
+                   ": the server of the data connection does not know the push connection: the name "
+                   "leads to several servers; give the address of one");
   }
   const std::string_view flags = field(line, "flags=", " \n");
   for (const char flag : {'t', 'B', 'P'}) {

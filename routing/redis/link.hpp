@@ -1,19 +1,19 @@
 // A session with one Redis server: two connections that live and die together.
 //
 //   push   CLIENT ID, CLIENT TRACKING ON REDIRECT <own id> BCAST PREFIX env:, SUBSCRIBE __redis__:invalidate.
-//          Tracking and its messages are on one connection, so losing them is always seen. Under RESP2 a subscribed
-//          connection may run only (UN)SUBSCRIBE, PING, QUIT and RESET (tried against 7.0: GET, MGET and SCAN are
-//          refused), hence
+//          Tracking and its messages are on one connection, so losing them is always seen. Under RESP2 a
+//          subscribed connection may run only (UN)SUBSCRIBE, PING, QUIT and RESET (tried against 7.0: GET,
+//          MGET and SCAN are refused), hence
 //   data   every read, in order, and the canary.
 //
 // Losing either ends the session: what was being read is unknown, and so is what was missed.
 //
-// The canary writes nothing. Twice a second it sends PING down `push`: the answer comes after every invalidation
-// that the server had sent, so it also bounds how late those can be. And it asks on `data` for CLIENT LIST ID <push's
-// id>: the answer must carry push's random name and the flags of a tracking (t), broadcasting (B) subscriber (P), which
-// shows that both connections reach the same server (behind one name there may be two) and that it still tracks for
-// us. Where a server forbids CLIENT LIST, a plain PING takes its place.
-// Thread: the routing thread. A callback may stop() the link, but not destroy it.
+// The canary writes nothing. Twice a second it sends PING down `push`: the answer comes after every
+// invalidation that the server had sent, so it also bounds how late those can be. And it asks on `data` for
+// CLIENT LIST ID <push's id>: the answer must carry push's random name and the flags of a tracking (t),
+// broadcasting (B) subscriber (P), which shows that both connections reach the same server (behind one name
+// there may be two) and that it still tracks for us. Where a server forbids CLIENT LIST, a plain PING takes
+// its place. Thread: the routing thread. A callback may stop() the link, but not destroy it.
 #pragma once
 
 #include <cstdint>

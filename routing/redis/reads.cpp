@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kSuffixes = {":ip", ":ssh_port", ":type", ":access_info", ":route"};
 constexpr std::string_view kPrefix = "env:";
-constexpr std::size_t kBatch = 200;       // environments in one MGET: about a millisecond of the server's time
-constexpr std::size_t kBulkBatches = 4;   // on their way: an urgent read waits for no more than these
+constexpr std::size_t kBatch = 200;      // environments in one MGET: about a millisecond of the server's time
+constexpr std::size_t kBulkBatches = 4;  // on their way: an urgent read waits for no more than these
 constexpr std::size_t kMostBatches = 16;
 constexpr std::uint8_t kMostAgain = 8;
 
@@ -105,13 +105,15 @@ void Reads::send_batch(std::deque<EnvId>& queue) {
   std::vector<std::string_view> arguments{"MGET"};
   arguments.insert(arguments.end(), keys.begin(), keys.end());
   ++batches_;
-  link_.request(arguments, [this, envs = std::move(envs)](const redisReply& reply) { on_reply(envs, reply); });
+  link_.request(arguments,
+                [this, envs = std::move(envs)](const redisReply& reply) { on_reply(envs, reply); });
 }
 
 void Reads::on_reply(const std::vector<EnvId>& envs, const redisReply& reply) {
   --batches_;
   if (reply.type != REDIS_REPLY_ARRAY || reply.elements != envs.size() * kSuffixes.size()) {
-    return link_.give_up("MGET: " + (reply.str ? std::string(reply.str, reply.len) : "a reply of another shape"));
+    return link_.give_up("MGET: " +
+                         (reply.str ? std::string(reply.str, reply.len) : "a reply of another shape"));
   }
   for (std::size_t i = 0; i < envs.size(); ++i) {
     redisReply* const* five = reply.element + i * kSuffixes.size();
@@ -121,8 +123,8 @@ void Reads::on_reply(const std::vector<EnvId>& envs, const redisReply& reply) {
 }
 
 void Reads::finish(const EnvId& env, const EnvValues& values) {
-  static auto& overtaken =
-      metrics::counter("envgate_redis_reads_overtaken_total", "Reads thrown away, since a change came meanwhile.");
+  static auto& overtaken = metrics::counter("envgate_redis_reads_overtaken_total",
+                                            "Reads thrown away, since a change came meanwhile.");
   const auto found = reading_.find(env);
   if (found == reading_.end()) return;
   Reading& reading = found->second;

@@ -1,12 +1,12 @@
-// The reads of environments on one Redis session: which are waiting, which are on their way, and which of those
-// were overtaken by a change. Several environments go into one MGET (each MGET is atomic, so the five keys of one
-// environment always belong together), and several MGETs are on their way at once.
+// The reads of environments on one Redis session: which are waiting, which are on their way, and which of
+// those were overtaken by a change. Several environments go into one MGET (each MGET is atomic, so the five
+// keys of one environment always belong together), and several MGETs are on their way at once.
 //
-// "A change that arrives during a read wins": an invalidation for an environment whose read is on its way marks the
-// read; its reply is thrown away and the environment is read again. Replies come in the order of the commands, so
-// the second one is never older than the change. Under an unending storm of changes the eighth reply in a row is
-// believed none the less (it is newer than anything held), and the next read is already on its way.
-// Thread: the routing thread.
+// "A change that arrives during a read wins": an invalidation for an environment whose read is on its way
+// marks the read; its reply is thrown away and the environment is read again. Replies come in the order of
+// the commands, so the second one is never older than the change. Under an unending storm of changes the
+// eighth reply in a row is believed none the less (it is newer than anything held), and the next read is
+// already on its way. Thread: the routing thread.
 #pragma once
 
 #include <array>

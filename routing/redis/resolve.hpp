@@ -1,6 +1,6 @@
-// A host name to socket addresses, without making the routing thread wait: getaddrinfo(3) has no deadline and may
-// block for half a minute, during which routes must still be served and expire. Only the store's own host is ever
-// resolved; a route's address never.
+// A host name to socket addresses, without making the routing thread wait: getaddrinfo(3) has no deadline and
+// may block for half a minute, during which routes must still be served and expire. Only the store's own host
+// is ever resolved; a route's address never.
 #pragma once
 
 #include <sys/socket.h>
@@ -36,7 +36,8 @@ class Lookup {
 
 using Resolved = std::function<void(Result<std::vector<SocketAddress>>)>;
 
-// `done` runs on the loop's thread; where `host` is a literal, before this returns (and then the result is null).
+// `done` runs on the loop's thread; where `host` is a literal, before this returns (and then the result is
+// null).
 std::shared_ptr<Lookup> resolve_host(Loop& loop, const std::string& host, std::uint16_t port, Resolved done);
 
 }  // namespace envgate::routing::redis

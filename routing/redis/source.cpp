@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kMostAsked = 65536;
 
 metrics::Counter& events(const char* event) {
-  return metrics::counter("envgate_redis_events_total", "What the session with Redis has seen.", {{"event", event}});
+  return metrics::counter("envgate_redis_events_total", "What the session with Redis has seen.",
+                          {{"event", event}});
 }
 
 }  // namespace
@@ -23,10 +24,11 @@ RedisSource::RedisSource(SourceHost& host, Url url, const RedisSettings& setting
     : host_(host),
       url_(std::move(url)),
       settings_(settings),
-      link_(host.loop(), url_, settings_,
-            {[this](const ServerInfo& info) { on_ready(info); },
-             [this](std::span<const std::string_view> keys) { on_invalidated(keys); }, [this] { on_flushed(); },
-             [this] { host_.heard(); }, [this](const std::string& error) { on_lost(error); }}),
+      link_(
+          host.loop(), url_, settings_,
+          {[this](const ServerInfo& info) { on_ready(info); },
+           [this](std::span<const std::string_view> keys) { on_invalidated(keys); }, [this] { on_flushed(); },
+           [this] { host_.heard(); }, [this](const std::string& error) { on_lost(error); }}),
       reads_(link_, [this](const EnvId& env, const EnvValues& values) { apply(env, values); }),
       random_(std::random_device{}()) {}
 
@@ -38,7 +40,7 @@ void RedisSource::stop() {
 
 void RedisSource::on_ready(const ServerInfo& info) {
   events("connected").add();
-  log::info("redis_connected").text("url", url_.shown()).text("version", info.version);
+  log::debug("redis_connected").text("url", url_.shown()).text("version", info.version);
   if (!eviction_is_fine(info)) return;
   host_.set_connected(true);
   run_id_ = info.run_id;
@@ -51,14 +53,16 @@ void RedisSource::on_ready(const ServerInfo& info) {
 }
 
 bool RedisSource::eviction_is_fine(const ServerInfo& info) {
-  static auto& risk = metrics::gauge("envgate_redis_may_evict_routes",
-                                     "1 if Redis's maxmemory-policy lets it drop routes when memory is short.");
+  static auto& risk =
+      metrics::gauge("envgate_redis_may_evict_routes",
+                     "1 if Redis's maxmemory-policy lets it drop routes when memory is short.");
   const bool evicts = info.maxmemory_policy.starts_with("allkeys-");
   risk.set(evicts);
   if (!evicts) return true;
-  const std::string problem = url_.shown() + ": maxmemory-policy is " + info.maxmemory_policy +
-                              ", so Redis may drop routes when memory is short; set it to noeviction (CONFIG SET "
-                              "maxmemory-policy noeviction, and in redis.conf)";
+  const std::string problem =
+      url_.shown() + ": maxmemory-policy is " + info.maxmemory_policy +
+      ", so Redis may drop routes when memory is short; set it to noeviction (CONFIG SET "
+      "maxmemory-policy noeviction, and in redis.conf)";
   if (!settings_.require_noeviction) {
     log::warn("redis_may_evict_routes").text("error", problem);
     return true;
@@ -80,8 +84,8 @@ void RedisSource::on_lost(const std::string& error) {
   to_confirm_.clear();
   ++failures_;
   host_.set_state(SourceState::stale, error);
-  const auto most = std::min<std::int64_t>(settings_.retry_most.count(),
-                                           settings_.retry_first.count() << std::min(failures_ - 1, 16u));
+  const auto most = std::min<std::int64_t>(settings_.retry_most.count(), settings_.retry_first.count()
+                                                                             << std::min(failures_ - 1, 16u));
   // Between half of it and all of it: a thousand gateways should not come back in step.
   const std::chrono::milliseconds delay(std::uniform_int_distribution<std::int64_t>(most / 2, most)(random_));
   log::debug("redis_lost").text("error", error).number("retry_ms", delay.count());
@@ -103,11 +107,14 @@ void RedisSource::on_invalidated(std::span<const std::string_view> keys) {
 void RedisSource::on_flushed() {
   events("flush").add();
   if (!link_.ready()) return;
-  log::warn("redis_flushed").text("url", url_.shown()).text("remedy", "routes go once Redis confirms that they are gone");
+  log::warn("redis_flushed")
+      .text("url", url_.shown())
+      .text("remedy", "routes go once Redis confirms that they are gone");
   reads_.all_changed();
   new_server_ = false;  // this server's own word
   if (stage_ == Stage::scanning || stage_ == Stage::confirming) {
-    flushed_meanwhile_ = true;  // finish first: else a server that is flushed all the time would never be read
+    flushed_meanwhile_ =
+        true;  // finish first: else a server that is flushed all the time would never be read
   } else {
     begin_flushed_pass();
   }
@@ -136,7 +143,7 @@ void RedisSource::apply(const EnvId& env, const EnvValues& values) {
   asked_.erase(env);
   if (!values.route && !values.ip) {
     book.remove(env);
-    return host_.answered(env, true);
+    return host_.answered(env);
   }
   auto route = values.route
                    ? parse_route_json(env, *values.route)
@@ -144,10 +151,11 @@ void RedisSource::apply(const EnvId& env, const EnvValues& values) {
   if (route) {
     book.put(std::move(*route));
   } else {
-    book.refuse(env, Refusal::invalid,
-                (values.route ? "env:" + env.str() + ":route: " : "env:" + env.str() + ":") + route.error().message);
+    book.refuse(
+        env, Refusal::invalid,
+        (values.route ? "env:" + env.str() + ":route: " : "env:" + env.str() + ":") + route.error().message);
   }
-  host_.answered(env, false);
+  host_.answered(env);
 }
 
 // The book has begun its own pass already.
@@ -165,14 +173,17 @@ void RedisSource::begin_pass() {
 
 void RedisSource::scan() {
   scan_in_flight_ = true;
-  const std::string_view command[] = {"SCAN", cursor_, "MATCH", "env:*", "COUNT", "1000"};
+  // The pattern lets only `ip` and `route` keys through (and what else begins like them, dropped by
+  // parse_key): a third of the bytes. 2,500 keys looked at are about a millisecond of the server's time.
+  const std::string_view command[] = {"SCAN", cursor_, "MATCH", "env:*:[ir]*", "COUNT", "2500"};
   link_.request(command, [this, pass = pass_](const redisReply& reply) { on_scanned(pass, reply); });
 }
 
 void RedisSource::on_scanned(std::uint64_t pass, const redisReply& reply) {
   if (pass != pass_) return;
   if (reply.type != REDIS_REPLY_ARRAY || reply.elements != 2 || !reply.element[0]->str) {
-    return link_.give_up(url_.shown() + ": SCAN: " + (reply.str ? std::string(reply.str, reply.len) : "a reply of another shape"));
+    return link_.give_up(url_.shown() + ": SCAN: " +
+                         (reply.str ? std::string(reply.str, reply.len) : "a reply of another shape"));
   }
   scan_in_flight_ = false;
   cursor_.assign(reply.element[0]->str, reply.element[0]->len);
@@ -218,7 +229,8 @@ void RedisSource::wait_for_refill(std::size_t missing) {
   stage_ = Stage::waiting;
   const std::string problem = url_.shown() + ": a new server, without " + std::to_string(missing) +
                               " of the known routes; they are kept for " +
-                              std::to_string(settings_.empty_grace.count()) + " ms, in case it is being filled again";
+                              std::to_string(settings_.empty_grace.count()) +
+                              " ms, in case it is being filled again";
   log::warn("redis_lost_routes").text("error", problem);
   host_.set_state(SourceState::stale, problem);
   refill_ = host_.loop().after(settings_.empty_grace, [this] {
@@ -236,6 +248,7 @@ void RedisSource::pass_done() {
   host_.book().settle();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - pass_began_);
   log::info("redis_routes_read")
+      .text("url", url_.shown())
       .number("routes", static_cast<std::int64_t>(host_.book().seen_count()))
       .number("ms", took.count());
   host_.set_state(SourceState::live, "");

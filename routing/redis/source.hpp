@@ -1,9 +1,11 @@
-// Routes from Redis. One session at a time (link.hpp); in it, first a pass over everything, then whatever the server
-// says has changed. README.md has the rules in full; in short:
-// - A pass is SCAN over env:* and a read of every environment found; then every environment that the table has and
+// Routes from Redis. One session at a time (link.hpp); in it, first a pass over everything, then whatever the
+// server says has changed. README.md has the rules in full; in short:
+// - A pass is SCAN over env:*:ip and env:*:route, and a read of every environment found; then every
+// environment that the table has and
 //   the scan did not show is read by itself, and goes only if the server says that its keys are not there.
 // - Every session, and every FLUSHALL or FLUSHDB, begins an epoch with a pass.
-// - A server that is new (another run_id) and has less than half of the known routes may be one that lost its data
+// - A server that is new (another run_id) and has less than half of the known routes may be one that lost its
+// data
 //   and is being filled again: nothing goes for `empty_grace`, then another pass decides.
 // Thread: the routing thread.
 #pragma once

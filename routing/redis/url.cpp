@@ -42,7 +42,8 @@ Result<void> read_credentials(std::string_view text, Url& url) {
   const std::size_t colon = text.find(':');
   const auto user = percent_decoded(text.substr(0, colon));
   const auto password = percent_decoded(colon == std::string_view::npos ? "" : text.substr(colon + 1));
-  if (!user || !password) return fail("the user or password before @ has a % that is not followed by two hex digits");
+  if (!user || !password)
+    return fail("the user or password before @ has a % that is not followed by two hex digits");
   if (colon == std::string_view::npos) return fail("what is before @ must be user:password, or :password");
   url.user = *user;
   url.password = *password;
@@ -88,7 +89,8 @@ Result<Url> parse_unix(std::string_view text) {
 Result<Url> Url::parse(std::string_view text) {
   constexpr std::string_view kTcp = "redis://", kUnix = "unix://", kTls = "rediss://";
   if (text.starts_with(kUnix)) return parse_unix(text.substr(kUnix.size()));
-  if (text.starts_with(kTls)) return fail("rediss:// (TLS) is not supported; put stunnel or a private network between");
+  if (text.starts_with(kTls))
+    return fail("rediss:// (TLS) is not supported; put stunnel or a private network between");
   if (!text.starts_with(kTcp)) return fail("it must begin with redis:// or unix://");
   text.remove_prefix(kTcp.size());
   Url url;

@@ -1,5 +1,5 @@
-// Where Redis is: redis://[user:password@]host[:port][/db], redis://:password@host, unix:///path/to/socket[?db=N].
-// Immutable; any thread.
+// Where Redis is: redis://[user:password@]host[:port][/db], redis://:password@host,
+// unix:///path/to/socket[?db=N]. Immutable; any thread.
 #pragma once
 
 #include <cstdint>

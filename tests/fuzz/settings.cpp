@@ -1,6 +1,6 @@
-// Fuzz target: arbitrary bytes as a file, as lines of --set and as a variable, through the gateway's whole schema.
-// Whatever they are, the answer is settings or errors with messages, never a crash; and what `--explain` shows of
-// what was loaded is read back as the same values.
+// Fuzz target: arbitrary bytes as a file, as lines of --set and as a variable, through the gateway's whole
+// schema. Whatever they are, the answer is settings or errors with messages, never a crash; and what
+// `--explain` shows of what was loaded is read back as the same values.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,7 +18,8 @@ using namespace envgate;
 
 namespace {
 
-// Every Node is fed to each key's reader, so that types see shapes that a well-formed file would never give them.
+// Every Node is fed to each key's reader, so that types see shapes that a well-formed file would never give
+// them.
 void read_every_key(const settings::Node& node) {
   gateway::GatewaySettings values;
   std::size_t reported = 0;
@@ -45,14 +46,17 @@ void round_trip(const gateway::Snapshot& snapshot) {
     const settings::Report report = [](const settings::Node&, const std::string&, const std::string&) {};
     CHECK(declared.read(*node, &values, report));
     // A text that is no UTF-8 can be set, but YAML cannot say it.
-    const bool ascii = std::all_of(key.value.begin(), key.value.end(), [](char c) { return (c & 0x80) == 0; });
+    const bool ascii =
+        std::all_of(key.value.begin(), key.value.end(), [](char c) { return (c & 0x80) == 0; });
     CHECK(declared.secret || !ascii || declared.equal(&snapshot.values, &values));
   }
 }
 
 void load(const gateway::CommandLine& line, const settings::Texts& variables) {
-  if (const auto loaded = gateway::load_gateway_settings(line, variables)) round_trip(**loaded);
-  else CHECK(!loaded.error().empty());
+  if (const auto loaded = gateway::load_gateway_settings(line, variables))
+    round_trip(**loaded);
+  else
+    CHECK(!loaded.error().empty());
 }
 
 }  // namespace

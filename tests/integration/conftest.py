@@ -62,7 +62,7 @@ def make_gateway(tmp_path, ca, routes):
 
     yield make
     for gateway in started:
-        gateway.stop()
+        gateway.dispose()
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ ADMIN_METRICS = "/metrics"
 ADMIN_ROUTES = "/routes"
 ADMIN_SESSIONS = "/sessions"
 
-# Metric names. A reason is the value of the label `reason`.
-REFUSED = "envgate_refused_total"
-NOT_SSH = "not_ssh"
-BANNER_TIMEOUT = "ssh_banner_timeout"
-RELOADS_FAILED = "envgate_reload_failures_total"
+# Metrics: what was refused, by the label `reason`.
+REFUSED = "envgate_refusals_total"
+NOT_SSH = "client_not_ssh"
+BANNER_TIMEOUT = "client_too_slow"
+RELOADS = "envgate_reloads_total"  # by `result`: ok, failed
 
 # Log events.
-SSH_EVENT = "ssh_session"
+SSH_EVENT = "ssh_connection"
 REQUEST_EVENT = "http_request"
 
 

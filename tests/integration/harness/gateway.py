@@ -12,7 +12,7 @@ import yaml
 
 from . import contract
 from .machine import BIN, SANITIZED
-from .ports import free_port, free_ports
+from .ports import free_port, free_ports, give_back
 from .process import Process, run
 from .wait import wait_for
 
@@ -89,6 +89,11 @@ class Gateway:
         if was_alive:
             assert status == 0, f"envgate ended with {status} on SIGTERM:\n{self.process.tail(60)}"
 
+    def dispose(self):
+        """Ends it for good: its ports may be another's."""
+        self.stop()
+        give_back(self.ports["ssh"])
+
     def sighup(self):
         self.process.signal(signal.SIGHUP)
 
@@ -154,8 +159,7 @@ class Gateway:
         wait_for(lambda: self.route(env) is None, f"the gateway still holds a route for {env}", seconds)
 
     def sessions(self):
-        body = self.admin("GET", contract.ADMIN_SESSIONS)[1]
-        return body["sessions"] if isinstance(body, dict) else body
+        return self.admin("GET", contract.ADMIN_SESSIONS)[1]["sessions"]
 
     def metrics(self):
         """Every sample: [(name, {label: value}, number)]."""

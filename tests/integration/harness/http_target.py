@@ -61,9 +61,9 @@ class HttpTarget:
             web.get("/slow/{seconds}", self._slow), web.route("*", "/upload", self._upload),
             web.route("*", "/refuse-upload", self._refuse_upload), web.route("*", "/slow-upload", self._slow_upload),
             web.route("*", "/{tail:.*}", self._echo)])
-        self.runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
-        await web.TCPSite(self.runner, self.address, self.port).start()
+        await web.TCPSite(self.runner, self.address, self.port, shutdown_timeout=0.1).start()
 
     @web.middleware
     async def _record(self, request, handler):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-BIN = Path(os.environ.get("ENVGATE_BIN", ROOT / "build/release/bin"))
-SANITIZED = bool(os.environ.get("ENVGATE_SANITIZE"))
+BIN = Path(os.environ.get("TESTED_BIN", ROOT / "build/release/bin"))
+SANITIZED = bool(os.environ.get("TESTED_SANITIZE"))
 # Time is stretched, and the largest transfers are smaller, where every instruction is checked.
 SLOW = 4 if SANITIZED else 1
 BIG = 1 << 26 if SANITIZED else 1 << 30

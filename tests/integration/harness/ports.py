@@ -1,7 +1,6 @@
 """Ports for one test process. They lie below the kernel's ephemeral range, so that no outgoing connection takes one,
 and are leased in chunks by a file lock, so that two test processes never choose the same."""
 import fcntl
-import itertools
 import os
 import socket
 import tempfile
@@ -48,14 +47,25 @@ def free_port():
     return next(port for port in _iterator if _is_free(port))
 
 
+_returned = []  # ranges that a stopped gateway has given back: (first, last)
+
+
 def free_ports(count):
     """`count` ports in a row, for a range that a gateway is given: (first, last)."""
+    for block in _returned:
+        if block[1] - block[0] + 1 == count and all(map(_is_free, range(block[0], block[1] + 1))):
+            _returned.remove(block)
+            return block
     chunks = -(-count // CHUNK)
     mine = []
     for chunk in range(END - CHUNK, FIRST, -CHUNK):  # from the top, where free_port seldom comes
         mine = [chunk, *mine] if _lease(chunk) else []
-        if len(mine) == chunks and all(map(_is_free, itertools.islice(range(chunk, END), count))):
-            return chunk, chunk + count - 1
         if len(mine) == chunks:
+            if all(map(_is_free, range(chunk, chunk + count))):
+                return chunk, chunk + count - 1
             mine.pop()
     raise RuntimeError(f"no {count} test ports in a row are left")
+
+
+def give_back(block):
+    _returned.append(block)

@@ -34,8 +34,8 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def tail(self, lines=30):
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def tail(self, lines=20):
+        return "\n".join(line[:300] for line in self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def wait_until(self, condition, what, seconds=10.0):
         """As wait_for, and fails at once when the program ends before the condition holds."""

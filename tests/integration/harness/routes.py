@@ -33,7 +33,8 @@ class RouteFile:
 
     def change(self, env, **fields):
         """Changes some fields of a route that is there."""
-        return self.set(env, **{**{k: v for k, v in self.routes[env].items() if k != "generation"}, **fields})
+        before = {key: value for key, value in self.routes[env].items() if key not in ("env", "generation")}
+        return self.set(env, **{**before, **fields})
 
     def remove(self, env):
         del self.routes[env]

@@ -26,9 +26,9 @@ TEST(IpAddress, AMappedLiteralIsTheIpv4Address) {
 }
 
 TEST(IpAddress, RefusesEverythingElse) {
-  for (const char* text : {"", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", " 1.2.3.4", "01.2.3.4", "0x7f.1",
-                           "127.1", "2130706433", "[::1]", "fe80::1%eth0", "::1::", "1.2.3.4:80",
-                           "1111:2222:3333:4444:5555:6666:7777:8888:9999"})
+  for (const char* text : {"", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", " 1.2.3.4",
+                           "01.2.3.4", "0x7f.1", "127.1", "2130706433", "[::1]", "fe80::1%eth0",
+                           "::1::", "1.2.3.4:80", "1111:2222:3333:4444:5555:6666:7777:8888:9999"})
     EXPECT_FALSE(IpAddress::parse(text)) << text;
   EXPECT_FALSE(IpAddress::parse(std::string_view("1.2.3.4\0x", 9)));
   EXPECT_FALSE(IpAddress::parse(std::string(1000, '1')));
@@ -45,8 +45,8 @@ TEST(Endpoint, ReadsHostAndPort) {
 }
 
 TEST(Endpoint, RefusesTheRest) {
-  for (const char* text : {"", "80", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:8 0", "::1:443",
-                           "localhost:80", "[::1]", "[]:80", "[::1:80"})
+  for (const char* text : {"", "80", "1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:-1", "1.2.3.4:8 0",
+                           "::1:443", "localhost:80", "[::1]", "[]:80", "[::1:80"})
     EXPECT_FALSE(Endpoint::parse(text)) << text;
   EXPECT_NE(Endpoint::parse("::1:443").error().message.find("brackets"), std::string::npos);
 }
@@ -89,14 +89,15 @@ TEST(Cidr, TheFamiliesDoNotMix) {
 }
 
 TEST(Cidr, WritesWhatItReads) {
-  for (const char* text : {"10.0.0.0/8", "0.0.0.0/0", "1.2.3.4/32", "fc00::/7", "2001:db8::/33", "::1/128", "::/0"})
+  for (const char* text :
+       {"10.0.0.0/8", "0.0.0.0/0", "1.2.3.4/32", "fc00::/7", "2001:db8::/33", "::1/128", "::/0"})
     EXPECT_EQ(cidr(text).to_string(), text);
   EXPECT_EQ(cidr("1.2.3.4").to_string(), "1.2.3.4/32");
 }
 
 TEST(Cidr, RefusesHostBitsAndBadPrefixes) {
-  for (const char* text : {"", "/8", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "10.0.0.0/8/8",
-                           "fc00::1/7", "fc00::/129", "10/8"})
+  for (const char* text : {"", "/8", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x",
+                           "10.0.0.0/8/8", "fc00::1/7", "fc00::/129", "10/8"})
     EXPECT_FALSE(Cidr::parse(text)) << text;
   EXPECT_NE(Cidr::parse("10.0.0.1/8").error().message.find("host bits"), std::string::npos);
 }

@@ -29,12 +29,12 @@ TEST(JsonString, KeepsUtf8) {
 TEST(JsonString, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(quoted("\xff"), R"("\ufffd")");
   EXPECT_EQ(quoted("a\x80z"), R"("a\ufffdz")");
-  EXPECT_EQ(quoted("\xc3"), R"("\ufffd")");                      // cut short
-  EXPECT_EQ(quoted("\xc0\xaf"), R"("\ufffd\ufffd")");            // overlong '/'
-  EXPECT_EQ(quoted("\xe0\x80\xaf"), R"("\ufffd\ufffd\ufffd")");  // overlong
-  EXPECT_EQ(quoted("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")");  // a surrogate
+  EXPECT_EQ(quoted("\xc3"), R"("\ufffd")");                                // cut short
+  EXPECT_EQ(quoted("\xc0\xaf"), R"("\ufffd\ufffd")");                      // overlong '/'
+  EXPECT_EQ(quoted("\xe0\x80\xaf"), R"("\ufffd\ufffd\ufffd")");            // overlong
+  EXPECT_EQ(quoted("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")");            // a surrogate
   EXPECT_EQ(quoted("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")");  // above U+10FFFF
-  EXPECT_EQ(quoted("\xe7\xbd\"x"), R"("\ufffd\ufffd\"x")");      // the quote is not swallowed
+  EXPECT_EQ(quoted("\xe7\xbd\"x"), R"("\ufffd\ufffd\"x")");                // the quote is not swallowed
 }
 
 TEST(JsonLine, BuildsOneObject) {
@@ -50,7 +50,10 @@ TEST(JsonLine, AnEmptyObjectAndExtremes) {
   EXPECT_EQ(out, "{}");
   out.clear();
   JsonLine line(out);
-  line.number("least", std::numeric_limits<std::int64_t>::min()).real("small", 1.0 / 3).boolean("no", false).end();
+  line.number("least", std::numeric_limits<std::int64_t>::min())
+      .real("small", 1.0 / 3)
+      .boolean("no", false)
+      .end();
   EXPECT_EQ(out, R"({"least":-9223372036854775808,"small":0.333333,"no":false})");
 }
 

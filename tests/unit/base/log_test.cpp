@@ -32,9 +32,14 @@ class Log : public testing::Test {
 };
 
 TEST_F(Log, ALineHasTheSeedsFields) {
-  warn("ssh_login").environment("6hiflzwte2xnkroq").text("source_ip", "1.2.3.4").number("port", 22).boolean("ok", false);
-  const std::regex form(R"(\{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"warn","event":"ssh_login",)"
-                        R"("environment_id":"6hiflzwte2xnkroq","source_ip":"1\.2\.3\.4","port":22,"ok":false\}\n)");
+  warn("ssh_login")
+      .environment("6hiflzwte2xnkroq")
+      .text("source_ip", "1.2.3.4")
+      .number("port", 22)
+      .boolean("ok", false);
+  const std::regex form(
+      R"(\{"timestamp":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","level":"warn","event":"ssh_login",)"
+      R"("environment_id":"6hiflzwte2xnkroq","source_ip":"1\.2\.3\.4","port":22,"ok":false\}\n)");
   EXPECT_TRUE(std::regex_match(written(), form)) << written();
 }
 

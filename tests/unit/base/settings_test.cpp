@@ -40,13 +40,14 @@ Schema<Small> make_schema() {
   auto net = schema.root().section("net", &Small::net);
   net.key("bind", &Small::Net::bind, optional(endpoint()), Apply::restart, "Where to listen.")
       .key("trusted", &Small::Net::trusted, list_of(cidr()), Apply::live, "Friends.")
-      .key("pairs", &Small::Net::pairs, list_of(record<Pair>({{"left", &Pair::left}, {"right", &Pair::right}})),
-           Apply::live, "Pairs.")
+      .key("pairs", &Small::Net::pairs,
+           list_of(record<Pair>({{"left", &Pair::left}, {"right", &Pair::right}})), Apply::live, "Pairs.")
       .key("max_idle", &Small::Net::max_idle, duration(1s, 1h, true), Apply::live, "Patience.");
   net.section("store", &Small::Net::store)
-      .key("url", &Small::Net::Store::url, secret_url("a URL", [](const std::string& url) {
-             return url.starts_with("redis://") ? "" : "is no redis URL";
-           }),
+      .key("url", &Small::Net::Store::url,
+           secret_url(
+               "a URL",
+               [](const std::string& url) { return url.starts_with("redis://") ? "" : "is no redis URL"; }),
            Apply::live, "The store.");
   schema.check([](const Small& s, const Complain& complain) {
     if (s.loud && s.workers > 32) complain({"loud", "workers"}, "too loud for " + std::to_string(s.workers));
@@ -117,8 +118,9 @@ TEST_F(Settings, TheApiWinsOverAllForLiveKeysOnly) {
   sources.api = {{"net.max_idle", "30s"}};
   EXPECT_EQ(good(sources)->values.net.max_idle, 30s);
   sources.api = {{"workers", "3"}, {"nothing", "1"}, {"net.max_idle", "x"}};
-  EXPECT_THAT(errors(sources), ElementsAre(HasSubstr("API: net.max_idle: 'x' is not a duration"),
-                                           "API: nothing: unknown key", HasSubstr("API: workers: needs a restart")));
+  EXPECT_THAT(errors(sources),
+              ElementsAre(HasSubstr("API: net.max_idle: 'x' is not a duration"), "API: nothing: unknown key",
+                          HasSubstr("API: workers: needs a restart")));
 }
 
 TEST_F(Settings, LayersMergeKeyByKey) {
@@ -152,13 +154,15 @@ TEST_F(Settings, ListsAsText) {
   Sources sources;
   sources.sets = {"net.trusted=10.0.0.0/8,,x", "net.trusted=[1"};
   const auto wrong = errors(sources);
-  EXPECT_THAT(wrong, ElementsAre(HasSubstr("net.trusted[1]: '' is not"), HasSubstr("net.trusted[2]: 'x' is not"),
-                                 HasSubstr("--set net.trusted=[1: ")));
+  EXPECT_THAT(wrong,
+              ElementsAre(HasSubstr("net.trusted[1]: '' is not"), HasSubstr("net.trusted[2]: 'x' is not"),
+                          HasSubstr("--set net.trusted=[1: ")));
 }
 
 TEST_F(Settings, MapsInLists) {
   Sources sources;
-  sources.file = dir_.write("s.yaml", "net:\n  pairs:\n    - {left: a, right: b}\n    - left: c\n      right: d\n");
+  sources.file =
+      dir_.write("s.yaml", "net:\n  pairs:\n    - {left: a, right: b}\n    - left: c\n      right: d\n");
   EXPECT_THAT(good(sources)->values.net.pairs, ElementsAre(Pair{"a", "b"}, Pair{"c", "d"}));
   sources.variables["T_NET_PAIRS"] = "[{left: e, right: f}]";
   EXPECT_THAT(good(sources)->values.net.pairs, ElementsAre(Pair{"e", "f"}));
@@ -181,26 +185,29 @@ TEST_F(Settings, EveryErrorAtOnceWithItsPlace) {
       "    - x\n"                           // 13
       "  store: here\n"                     // 14
       "loud:\n");                           // 15
-  EXPECT_THAT(wrong,
-              ElementsAre("s.yaml:1: workers: 'many' is not a whole number from 1 to 64",
-                          "s.yaml:2: lound: unknown key; did you mean 'loud'?",
-                          "s.yaml:4: net.bind: 'localhost' is not an IP address",
-                          HasSubstr("s.yaml:5: net.trusted: expected a list [...], each a network"),
-                          HasSubstr("s.yaml:6: net.max_idle: expected a duration from 1s to 1h, or 0 for none; found a list"),
-                          HasSubstr("s.yaml:8: net.pairs[0].right: missing"),
-                          HasSubstr("s.yaml:9: net.pairs[1].up: unknown; expected {left: ..., right: ...}"),
-                          "s.yaml:11: net.pairs[2].left: given twice",
-                          "s.yaml:12: net.pairs[2].right: expected a text; found a map",
-                          HasSubstr("s.yaml:13: net.pairs[3]: expected {left: ..., right: ...}; found a single value"),
-                          HasSubstr("s.yaml:14: net.store: is a section"),
-                          "s.yaml:15: loud: expected true or false; found nothing"));
+  EXPECT_THAT(
+      wrong,
+      ElementsAre(
+          "s.yaml:1: workers: 'many' is not a whole number from 1 to 64",
+          "s.yaml:2: lound: unknown key; did you mean 'loud'?",
+          "s.yaml:4: net.bind: 'localhost' is not an IP address",
+          HasSubstr("s.yaml:5: net.trusted: expected a list [...], each a network"),
+          HasSubstr("s.yaml:6: net.max_idle: expected a duration from 1s to 1h, or 0 for none; found a list"),
+          HasSubstr("s.yaml:8: net.pairs[0].right: missing"),
+          HasSubstr("s.yaml:9: net.pairs[1].up: unknown; expected {left: ..., right: ...}"),
+          "s.yaml:11: net.pairs[2].left: given twice",
+          "s.yaml:12: net.pairs[2].right: expected a text; found a map",
+          HasSubstr("s.yaml:13: net.pairs[3]: expected {left: ..., right: ...}; found a single value"),
+          HasSubstr("s.yaml:14: net.store: is a section"),
+          "s.yaml:15: loud: expected true or false; found nothing"));
 }
 
 TEST_F(Settings, AnErrorInALowerLayerIsNotHiddenByAHigherOne) {
   Sources sources;
   sources.file = dir_.write("s.yaml", "workers: 0\n");
   sources.sets = {"workers=3"};
-  EXPECT_THAT(errors(sources), ElementsAre(HasSubstr("s.yaml:1: workers: '0' is out of range: expected 1 to 64")));
+  EXPECT_THAT(errors(sources),
+              ElementsAre(HasSubstr("s.yaml:1: workers: '0' is out of range: expected 1 to 64")));
 }
 
 TEST_F(Settings, DuplicateKeysAndSections) {
@@ -228,22 +235,29 @@ TEST_F(Settings, SuggestsTheNearestKey) {
 
 TEST_F(Settings, VariablesAreResolvedAgainstTheKnownKeys) {
   Sources sources;
-  sources.variables = {{"T_NET_MAX_IDLE", "9s"}, {"T_NET_STORE_URL", "redis://h:1/2"}, {"HOME", "/"}, {"T_OTHER", "x"},
+  sources.variables = {{"T_NET_MAX_IDLE", "9s"},
+                       {"T_NET_STORE_URL", "redis://h:1/2"},
+                       {"HOME", "/"},
+                       {"T_OTHER", "x"},
                        {"T_TEST_THING", "y"}};
   const auto snapshot = good(sources);
   EXPECT_EQ(snapshot->values.net.max_idle, 9s);
   EXPECT_EQ(snapshot->values.net.store.url, "redis://h:1/2");
   sources.variables = {{"T_NET_MAX_IDEL", "9s"}, {"T_OTHERS", "x"}, {"T_WORKERS", "x"}};
-  EXPECT_THAT(errors(sources),
-              ElementsAre("T_NET_MAX_IDEL: no setting has this variable; did you mean 'T_NET_MAX_IDLE'?",
-                          "T_OTHERS: no setting has this variable", HasSubstr("T_WORKERS: workers: 'x' is not")));
+  EXPECT_THAT(
+      errors(sources),
+      ElementsAre("T_NET_MAX_IDEL: no setting has this variable; did you mean 'T_NET_MAX_IDLE'?",
+                  "T_OTHERS: no setting has this variable", HasSubstr("T_WORKERS: workers: 'x' is not")));
 }
 
 TEST_F(Settings, VariablesThatKubernetesSetsArePassedOver) {
   Sources sources;
-  sources.variables = {{"T_PORT", "tcp://10.0.0.1:443"},    {"T_SERVICE_HOST", "10.0.0.1"},
-                       {"T_SERVICE_PORT", "443"},           {"T_SERVICE_PORT_HTTPS", "443"},
-                       {"T_PORT_443_TCP", "tcp://10.0.0.1"}, {"T_PORT_443_TCP_ADDR", "10.0.0.1"},
+  sources.variables = {{"T_PORT", "tcp://10.0.0.1:443"},
+                       {"T_SERVICE_HOST", "10.0.0.1"},
+                       {"T_SERVICE_PORT", "443"},
+                       {"T_SERVICE_PORT_HTTPS", "443"},
+                       {"T_PORT_443_TCP", "tcp://10.0.0.1"},
+                       {"T_PORT_443_TCP_ADDR", "10.0.0.1"},
                        {"T_ADMIN_SERVICE_HOST", "10.0.0.2"}};
   EXPECT_THAT(errors(sources), IsEmpty());
   sources.variables = {{"T_PORT", "443"}};
@@ -263,8 +277,9 @@ TEST_F(Settings, FilesThatCannotBeRead) {
   Sources sources;
   sources.file = dir_.path("absent.yaml");
   sources.environment = "prod";
-  EXPECT_THAT(errors(sources), ElementsAre(sources.file + ": cannot open: No such file or directory",
-                                           dir_.path("absent.prod.yaml") + ": cannot open: No such file or directory"));
+  EXPECT_THAT(errors(sources),
+              ElementsAre(sources.file + ": cannot open: No such file or directory",
+                          dir_.path("absent.prod.yaml") + ": cannot open: No such file or directory"));
   sources.environment = "../prod";
   EXPECT_THAT(errors(sources), testing::Contains(HasSubstr("'../prod' is not a name")));
   sources.file.clear();
@@ -384,7 +399,8 @@ TEST_F(Settings, AReloadThatDisagreesWithWhatStillRunsIsRefused) {
   sources.sets = {"workers=4", "loud=true"};  // good by itself, but 40 workers run on
   const auto reloaded = reload(schema_, sources, *running);
   ASSERT_FALSE(reloaded);
-  EXPECT_THAT(reloaded.error()[0].to_string(), HasSubstr("too loud for 40 (together with what runs until a restart)"));
+  EXPECT_THAT(reloaded.error()[0].to_string(),
+              HasSubstr("too loud for 40 (together with what runs until a restart)"));
 }
 
 using SchemaDeathTest = Settings;
@@ -395,7 +411,9 @@ TEST_F(SchemaDeathTest, KeysAndTheirVariablesAreUnique) {
   };
   const auto declare = [](const char* first, const char* second) {
     Schema<Two> schema({"T_", {}});
-    schema.root().key(first, &Two::a, integer(0u), Apply::live, "").key(second, &Two::b, integer(0u), Apply::live, "");
+    schema.root()
+        .key(first, &Two::a, integer(0u), Apply::live, "")
+        .key(second, &Two::b, integer(0u), Apply::live, "");
   };
   declare("a", "b");
   EXPECT_DEATH(declare("a", "a"), "CHECK");

@@ -53,7 +53,8 @@ TEST(SettingsTypes, RangesOfDurationsAndSizes) {
   EXPECT_EQ(read(duration(1s, 1h, true), "0"), "0");
   EXPECT_THAT(read(duration(1s, 1h, true), "2h"), HasSubstr("expected 1s to 1h, or 0 for none"));
   EXPECT_EQ(read(byte_size(Bytes{1024}, Bytes{1 << 20}), "64KiB"), "64KiB");
-  EXPECT_EQ(read(byte_size(Bytes{1024}, Bytes{1 << 20}), "2MiB"), "error: '2MiB' is out of range: expected 1KiB to 1MiB");
+  EXPECT_EQ(read(byte_size(Bytes{1024}, Bytes{1 << 20}), "2MiB"),
+            "error: '2MiB' is out of range: expected 1KiB to 1MiB");
 }
 
 TEST(SettingsTypes, Choice) {
@@ -88,8 +89,10 @@ TEST(SettingsTypes, TextIsCheckedAndQuoted) {
 }
 
 TEST(SettingsTypes, QuotedTextIsReadBack) {
-  for (const char* written : {"", "plain", "~", "null", "-", "- a", "a: b", "a #b", "{x}", "[y]", "&a", "*a", "!t", "@x",
-                              "%x", "'q'", "\"dq\"", "back\\slash", "\ttab", "new\nline", "::", ":x", "x:", "a,b", "?"}) {
+  for (const char* written :
+       {"",      "plain",     "~",  "null", "-",  "- a", "a: b", "a #b",   "{x}",
+        "[y]",   "&a",        "*a", "!t",   "@x", "%x",  "'q'",  "\"dq\"", "back\\slash",
+        "\ttab", "new\nline", "::", ":x",   "x:", "a,b", "?"}) {
     const auto node = parse_yaml("[" + quote_yaml(written) + "]", "f");
     ASSERT_TRUE(node) << written << ": " << quote_yaml(written) << ": " << node.error().message;
     ASSERT_EQ(node->items.size(), 1u) << written;

@@ -49,7 +49,11 @@ TEST(SettingsYaml, AnEmptyFileIsNothing) {
   EXPECT_EQ(parse("").kind, Node::Kind::null);
   EXPECT_EQ(parse("# only a comment\n").kind, Node::Kind::null);
   EXPECT_EQ(parse("---\n").kind, Node::Kind::null);
-  EXPECT_EQ(parse("\xef\xbb\xbf" "a: 1\n").names[0].text, "a");  // a byte order mark
+  EXPECT_EQ(parse("\xef\xbb\xbf"
+                  "a: 1\n")
+                .names[0]
+                .text,
+            "a");  // a byte order mark
   EXPECT_EQ(parse("a: 1\r\nb: 2\r\n").items[1].scalar, "2");
 }
 
@@ -78,8 +82,10 @@ TEST(SettingsYaml, ABombIsRefusedAtItsFirstAnchor) {
 }
 
 TEST(SettingsYaml, DepthIsBounded) {
-  EXPECT_THAT(refused("a: " + std::string(17, '[') + std::string(17, ']')), HasSubstr("f:1: nested more than 16 deep"));
-  EXPECT_THAT(refused(std::string(100'000, '[')), HasSubstr("f:1: "));  // never closed: yaml-cpp takes it for a key
+  EXPECT_THAT(refused("a: " + std::string(17, '[') + std::string(17, ']')),
+              HasSubstr("f:1: nested more than 16 deep"));
+  EXPECT_THAT(refused(std::string(100'000, '[')),
+              HasSubstr("f:1: "));  // never closed: yaml-cpp takes it for a key
   EXPECT_THAT(refused(std::string(100'000, '{')), HasSubstr("f:1: "));
   std::string dashes;
   for (int i = 0; i < 50'000; ++i) dashes += "- ";
@@ -106,7 +112,8 @@ TEST(SettingsYaml, RefusesWhatIsNoSettingsFile) {
 TEST(SettingsFile, IsReadUpToTheLimit) {
   const test::TempDir dir;
   EXPECT_EQ(read_settings_file(dir.write("a", "x: 1\n")).value(), "x: 1\n");
-  EXPECT_EQ(read_settings_file(dir.path("missing")).error().message, "cannot open: No such file or directory");
+  EXPECT_EQ(read_settings_file(dir.path("missing")).error().message,
+            "cannot open: No such file or directory");
   EXPECT_FALSE(read_settings_file(dir.path(".")));
   const auto endless = read_settings_file("/dev/zero");
   ASSERT_TRUE(endless);

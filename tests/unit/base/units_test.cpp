@@ -21,9 +21,28 @@ TEST(Duration, ReadsEveryUnit) {
 }
 
 TEST(Duration, RefusesWhatCouldMeanSomethingElse) {
-  for (const char* text : {"", "10", "s", "10 s", " 10s", "10s ", "-1s", "+1s", "1.5s", "10S", "10sec", "30m1h", "1m1m",
-                           "1s5", "0x10s", "10001d", "18446744073709551616s", "99999999999999999ms", "9999d1000000h",
-                           "1e3s", "m", "5min"})
+  for (const char* text : {"",
+                           "10",
+                           "s",
+                           "10 s",
+                           " 10s",
+                           "10s ",
+                           "-1s",
+                           "+1s",
+                           "1.5s",
+                           "10S",
+                           "10sec",
+                           "30m1h",
+                           "1m1m",
+                           "1s5",
+                           "0x10s",
+                           "10001d",
+                           "18446744073709551616s",
+                           "99999999999999999ms",
+                           "9999d1000000h",
+                           "1e3s",
+                           "m",
+                           "5min"})
     EXPECT_FALSE(parse_duration(text)) << text;
   EXPECT_NE(parse_duration("10").error().message.find("'10' is not a duration"), std::string::npos);
   EXPECT_NE(parse_duration("20000d").error().message.find("10000 days"), std::string::npos);
@@ -51,8 +70,8 @@ TEST(Bytes, ReadsPowersOf1024And1000) {
 }
 
 TEST(Bytes, RefusesAmbiguityAndOverflow) {
-  for (const char* text : {"", "16K", "1M", "1G", "KiB", "16kib", "16 KiB", "-1", "1.5MiB", "0x10", "9223372036854775808",
-                           "8388608TiB", "99999999999999999999"})
+  for (const char* text : {"", "16K", "1M", "1G", "KiB", "16kib", "16 KiB", "-1", "1.5MiB", "0x10",
+                           "9223372036854775808", "8388608TiB", "99999999999999999999"})
     EXPECT_FALSE(parse_bytes(text)) << text;
 }
 
@@ -83,7 +102,8 @@ TEST(PortRange, ContainsBothEnds) {
 }
 
 TEST(PortRange, RefusesTheRest) {
-  for (const char* text : {"", "-", "0-10", "10-", "-10", "10-65536", "20-10", "1-2-3", "a-b", "10 - 20", "70000"})
+  for (const char* text :
+       {"", "-", "0-10", "10-", "-10", "10-65536", "20-10", "1-2-3", "a-b", "10 - 20", "70000"})
     EXPECT_FALSE(parse_port_range(text)) << text;
   EXPECT_NE(parse_port_range("20-10").error().message.find("wrong way round"), std::string::npos);
 }

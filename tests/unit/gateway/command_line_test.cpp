@@ -25,7 +25,8 @@ std::string misuse(std::vector<std::string> words) {
 }
 
 TEST(CommandLine, ReadsEveryOption) {
-  const auto line = parse({"--config", "a.yaml", "--environment=prod", "--set", "a=b", "--set=c=d=e", "--check"}).value();
+  const auto line =
+      parse({"--config", "a.yaml", "--environment=prod", "--set", "a=b", "--set=c=d=e", "--check"}).value();
   EXPECT_EQ(line.config, "a.yaml");
   EXPECT_EQ(line.environment, "prod");
   EXPECT_THAT(line.sets, ElementsAre("a=b", "c=d=e"));
@@ -64,7 +65,8 @@ TEST(CommandLine, MisuseIsNamed) {
 }
 
 TEST(CommandLine, UsageNamesEveryOption) {
-  for (const char* option : {"--config", "--environment", "--set", "--check", "--explain", "--version", "--help"})
+  for (const char* option :
+       {"--config", "--environment", "--set", "--check", "--explain", "--version", "--help"})
     EXPECT_THAT(usage(), HasSubstr(option));
   EXPECT_THAT(version_text(), testing::MatchesRegex("envgate [0-9]+\\.[0-9]+\\.[0-9]+\n"));
 }

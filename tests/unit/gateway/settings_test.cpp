@@ -1,4 +1,5 @@
-// The gateway's own keys: that the documented file, the schema and the built-in defaults say the same, and the rules.
+// The gateway's own keys: that the documented file, the schema and the built-in defaults say the same, and
+// the rules.
 #include "gateway/settings.hpp"
 
 #include <gmock/gmock.h>
@@ -19,7 +20,9 @@ using testing::IsEmpty;
 using namespace std::chrono_literals;
 
 std::string documented() {
-  return (std::filesystem::path(__FILE__).parent_path() / "../../../conf/envgate.yaml").lexically_normal().string();
+  return (std::filesystem::path(__FILE__).parent_path() / "../../../conf/envgate.yaml")
+      .lexically_normal()
+      .string();
 }
 
 // conf/envgate.yaml with every key that stands in it as "#key: value" made a key that is set.
@@ -56,7 +59,9 @@ GatewaySettings with(std::vector<std::string> sets) {
 TEST(DocumentedSettings, TheFileIsGoodAsItStandsAndSetsNothing) {
   CommandLine line;
   line.config = documented();
-  for (const settings::Origin& origin : good(line)->origins) EXPECT_EQ(origin.layer, settings::Layer::defaults);
+  const auto snapshot = good(line);
+  for (const settings::Origin& origin : snapshot->origins)
+    EXPECT_EQ(origin.layer, settings::Layer::defaults);
 }
 
 TEST(DocumentedSettings, EveryKeyIsInTheFileWithItsBuiltInDefault) {
@@ -66,10 +71,12 @@ TEST(DocumentedSettings, EveryKeyIsInTheFileWithItsBuiltInDefault) {
   const auto snapshot = good(line);
   const auto& keys = gateway_schema().table().keys();
   for (std::size_t i = 0; i < keys.size(); ++i)
-    EXPECT_EQ(snapshot->origins[i].layer, settings::Layer::global_file) << keys[i].name << " is not in conf/envgate.yaml";
+    EXPECT_EQ(snapshot->origins[i].layer, settings::Layer::global_file)
+        << keys[i].name << " is not in conf/envgate.yaml";
   const settings::Changes changes = settings::changes(gateway_schema(), GatewaySettings(), snapshot->values);
   for (const auto* list : {&changes.live, &changes.restart})
-    for (const settings::Change& change : *list) ADD_FAILURE() << "built in, and in the file: " << to_line(change);
+    for (const settings::Change& change : *list)
+      ADD_FAILURE() << "built in, and in the file: " << to_line(change);
 }
 
 TEST(DocumentedSettings, TheFileMarksExactlyTheKeysThatNeedARestart) {
@@ -130,22 +137,23 @@ TEST(GatewaySettings, ExplainedValuesAreReadBack) {
   const test::TempDir dir;
   std::string yaml;
   const auto all = settings::explain(gateway_schema(), *good({}), "").value();
-  for (const settings::Explained& key : all)
-    yaml += key.key + ": " + key.value + "\n";
+  for (const settings::Explained& key : all) yaml += key.key + ": " + key.value + "\n";
   CommandLine line;
   line.config = dir.write("dump.yaml", yaml);
-  const settings::Changes changes = settings::changes(gateway_schema(), GatewaySettings(), good(line)->values);
+  const settings::Changes changes =
+      settings::changes(gateway_schema(), GatewaySettings(), good(line)->values);
   EXPECT_THAT(changes.live, IsEmpty());
   EXPECT_THAT(changes.restart, IsEmpty());
 }
 
 TEST(GatewaySettings, KeysReachTheirMembers) {
-  const GatewaySettings s = with({"domain=x-gpu.com", "routes.source=redis", "routes.redis.url=redis://:pw@10.0.0.9:6380/3",
-                                  "routes.max_stale=0", "routes.on_change=close", "ssh.bind=[::]", "ssh.port_range=40000-40100",
-                                  "https.bind=*:8443", "https.certificates=[{certificate: c.pem, key: k.pem}]",
-                                  "https.min_version=1.3", "http.bind=127.0.0.1:8080", "http.default_ports=8888",
-                                  "proxy_protocol.trusted=10.0.0.0/8", "limits.connections=0", "log.level=debug",
-                                  "timeouts.tunnel_idle=1h", "metrics.bind=", "admin.socket="});
+  const GatewaySettings s =
+      with({"domain=x-gpu.com", "routes.source=redis", "routes.redis.url=redis://:pw@10.0.0.9:6380/3",
+            "routes.max_stale=0", "routes.on_change=close", "ssh.bind=[::]", "ssh.port_range=40000-40100",
+            "https.bind=*:8443", "https.certificates=[{certificate: c.pem, key: k.pem}]",
+            "https.min_version=1.3", "http.bind=127.0.0.1:8080", "http.default_ports=8888",
+            "proxy_protocol.trusted=10.0.0.0/8", "limits.connections=0", "log.level=debug",
+            "timeouts.tunnel_idle=1h", "metrics.bind=", "admin.socket="});
   EXPECT_EQ(s.domain, "x-gpu.com");
   EXPECT_EQ(s.routes.source, RouteSource::redis);
   EXPECT_EQ(s.routes.redis.url, "redis://:pw@10.0.0.9:6380/3");
@@ -171,51 +179,64 @@ TEST(GatewaySettings, VariablesAndTheEnvironmentsFile) {
   line.config = dir.write("gw.yaml", "domain: a.example\n");
   dir.write("gw.prod.yaml", "domain: b.example\nworkers: 3\n");
   EXPECT_EQ(good(line)->values.workers, 0u);
-  const auto snapshot = good(line, {{"ENVGATE_ENVIRONMENT", "prod"}, {"ENVGATE_ROUTES_MAX_STALE", "5m"},
+  const auto snapshot = good(line, {{"ENVGATE_ENVIRONMENT", "prod"},
+                                    {"ENVGATE_ROUTES_MAX_STALE", "5m"},
                                     {"ENVGATE_CONTROL_DATABASE", "elsewhere"}});
   EXPECT_EQ(snapshot->values.domain, "b.example");
   EXPECT_EQ(snapshot->values.workers, 3u);
   EXPECT_EQ(snapshot->values.routes.max_stale, 5min);
   line.environment = "other";  // the option wins over the variable
-  EXPECT_THAT(errors(line, {{"ENVGATE_ENVIRONMENT", "prod"}}), ElementsAre(HasSubstr("gw.other.yaml: cannot open")));
+  EXPECT_THAT(errors(line, {{"ENVGATE_ENVIRONMENT", "prod"}}),
+              ElementsAre(HasSubstr("gw.other.yaml: cannot open")));
 }
 
 TEST(GatewaySettings, RulesBetweenKeys) {
-  EXPECT_THAT(errors_of({"https.bind=0.0.0.0:443"}), ElementsAre(HasSubstr("https.certificates: is empty, but https.bind")));
+  EXPECT_THAT(errors_of({"https.bind=0.0.0.0:443"}),
+              ElementsAre(HasSubstr("https.certificates: is empty, but https.bind")));
   const std::string certificates = "https.certificates=[{certificate: c, key: k}]";
-  EXPECT_THAT(errors_of({certificates}), ElementsAre(HasSubstr("https.certificates: is set, but https.bind is empty")));
+  EXPECT_THAT(errors_of({certificates}),
+              ElementsAre(HasSubstr("https.certificates: is set, but https.bind is empty")));
   EXPECT_THAT(errors_of({"http.bind=0.0.0.0:80"}), ElementsAre(HasSubstr("http.bind: redirects to https")));
   EXPECT_THAT(errors_of({"https.bind=:443", "http.bind=127.0.0.1:443", certificates}),
               ElementsAre(HasSubstr("http.bind: takes the same port as https.bind ([::]:443)")));
   EXPECT_THAT(errors_of({"https.bind=127.0.0.1:443", "http.bind=127.0.0.2:443", certificates}), IsEmpty());
   EXPECT_THAT(errors_of({"https.bind=127.0.0.1:0", "http.bind=127.0.0.1:0", certificates}), IsEmpty());
-  EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001"}), ElementsAre(HasSubstr("port 50001 lies inside ssh.port_range")));
+  EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001"}),
+              ElementsAre(HasSubstr("port 50001 lies inside ssh.port_range")));
   EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001", "ssh.bind=10.0.0.1"}), IsEmpty());
   EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001", "ssh.bind="}), IsEmpty());
-  EXPECT_THAT(errors_of({"routes.file=/a", "routes.snapshot=/a"}), ElementsAre(HasSubstr("would overwrite it")));
-  EXPECT_THAT(errors_of({"http.max_request_line=32KiB"}), ElementsAre(HasSubstr("is more than http.max_head_bytes (16KiB)")));
+  EXPECT_THAT(errors_of({"routes.file=/a", "routes.snapshot=/a"}),
+              ElementsAre(HasSubstr("would overwrite it")));
+  EXPECT_THAT(errors_of({"http.max_head_bytes=4KiB"}),
+              ElementsAre(HasSubstr("is more than http.max_head_bytes (4KiB)")));
   EXPECT_THAT(errors_of({"http.default_ports=80,81,80"}), ElementsAre(HasSubstr("names port 80 twice")));
 }
 
 TEST(GatewaySettings, Misspellings) {
-  EXPECT_THAT(errors_of({"routing.max_stale=1s"}), ElementsAre(HasSubstr("did you mean 'routes.max_stale'?")));
-  EXPECT_THAT(errors_of({"https.certificate=x"}), ElementsAre(HasSubstr("did you mean 'https.certificates'?")));
+  EXPECT_THAT(errors_of({"routing.max_stale=1s"}),
+              ElementsAre(HasSubstr("did you mean 'routes.max_stale'?")));
+  EXPECT_THAT(errors_of({"https.certificate=x"}),
+              ElementsAre(HasSubstr("did you mean 'https.certificates'?")));
   EXPECT_THAT(errors_of({"log.level=verbose"}),
               ElementsAre("--set log.level=verbose: 'verbose' is not one of debug, info, warn or error"));
-  EXPECT_THAT(errors({}, {{"ENVGATE_SSH_BNID", "x"}}),
-              ElementsAre("ENVGATE_SSH_BNID: no setting has this variable; did you mean 'ENVGATE_SSH_BIND'?"));
-  EXPECT_THAT(errors_of({"ssh.bind=0.0.0.0:2222"}), ElementsAre(HasSubstr("has a port; write only the address")));
+  EXPECT_THAT(
+      errors({}, {{"ENVGATE_SSH_BNID", "x"}}),
+      ElementsAre("ENVGATE_SSH_BNID: no setting has this variable; did you mean 'ENVGATE_SSH_BIND'?"));
+  EXPECT_THAT(errors_of({"ssh.bind=0.0.0.0:2222"}),
+              ElementsAre(HasSubstr("has a port; write only the address")));
 }
 
 TEST(GatewaySettings, AReloadThatTakesTheCertificatesAwayIsRefused) {
   const test::TempDir dir;
   CommandLine line;
-  line.config = dir.write("gw.yaml", "https: {bind: '127.0.0.1:443', certificates: [{certificate: a, key: b}]}\n");
+  line.config =
+      dir.write("gw.yaml", "https: {bind: '127.0.0.1:443', certificates: [{certificate: a, key: b}]}\n");
   const auto running = good(line);
   dir.write("gw.yaml", "domain: localhost\n");
   const auto reloaded = reload_gateway_settings(line, {}, {}, *running);
   ASSERT_FALSE(reloaded);
-  EXPECT_THAT(reloaded.error()[0].to_string(), HasSubstr("https.certificates: is empty, but https.bind is 127.0.0.1:443"));
+  EXPECT_THAT(reloaded.error()[0].to_string(),
+              HasSubstr("https.certificates: is empty, but https.bind is 127.0.0.1:443"));
 
   dir.write("gw.yaml", "https: {bind: '127.0.0.1:444', certificates: [{certificate: c, key: d}]}\n");
   const auto moved = reload_gateway_settings(line, {}, {{"log.level", "debug"}}, *running);
@@ -232,16 +253,18 @@ TEST(GatewaySettings, AReloadThatTakesTheCertificatesAwayIsRefused) {
 TEST(SettingsChecks, Domain) {
   for (const char* name : {"localhost", "x-gpu.com", "a.b.c.example", "3d.example", "xn--55qx5d.cn"})
     EXPECT_EQ(check_domain(name), "") << name;
-  for (const char* name : {"", ".", "x-gpu.com.", ".x-gpu.com", "X-GPU.com", "-a.com", "a-.com", "a..b", "a_b.com", "*.a.com",
-                           "127.0.0.1", "a.com:443", "網.cn"})
+  for (const char* name : {"", ".", "x-gpu.com.", ".x-gpu.com", "X-GPU.com", "-a.com", "a-.com", "a..b",
+                           "a_b.com", "*.a.com", "127.0.0.1", "a.com:443", "網.cn"})
     EXPECT_NE(check_domain(name), "") << name;
   EXPECT_NE(check_domain(std::string(64, 'a') + ".com"), "");
-  EXPECT_NE(check_domain(std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') + "." +
-                         std::string(60, 'd')), "");
+  EXPECT_NE(check_domain(std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') +
+                         "." + std::string(60, 'd')),
+            "");
 }
 
 TEST(SettingsChecks, Account) {
-  for (const char* name : {"", "envgate", "_envgate", "www-data", "u1"}) EXPECT_EQ(check_account(name), "") << name;
+  for (const char* name : {"", "envgate", "_envgate", "www-data", "u1"})
+    EXPECT_EQ(check_account(name), "") << name;
   for (const char* name : {"Root", "1u", "a b", "-u", "a:b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})
     EXPECT_NE(check_account(name), "") << name;
 }
@@ -252,14 +275,17 @@ TEST(SettingsChecks, Socket) {
 }
 
 TEST(SettingsChecks, RedisUrl) {
-  for (const char* url : {"redis://localhost", "redis://127.0.0.1:6379/0", "redis://:pw@h:1/15", "redis://user:p@w@h:1",
-                          "redis://[::1]:6379/0", "redis://[::1]", "unix:///run/redis/redis.sock"})
+  for (const char* url :
+       {"redis://localhost", "redis://127.0.0.1:6379/0", "redis://:pw@h:1/15", "redis://user:p@w@h:1",
+        "redis://[::1]:6379/0", "redis://[::1]", "unix:///run/redis/redis.sock"})
     EXPECT_EQ(check_redis_url(url), "") << url;
-  for (const char* url : {"", "localhost:6379", "http://h", "rediss://h:1", "redis://", "redis://:pw@", "redis://h:0",
-                          "redis://h:65536", "redis://h:x", "redis://h/x", "redis://h /0", "redis://::1:6379", "redis://[h]:1",
-                          "unix://", "unix://relative", "unix:///", "redis://h:1/0/1"})
+  for (const char* url :
+       {"", "localhost:6379", "http://h", "rediss://h:1", "redis://", "redis://:pw@", "redis://h:0",
+        "redis://h:65536", "redis://h:x", "redis://h/x", "redis://h /0", "redis://::1:6379", "redis://[h]:1",
+        "unix://", "unix://relative", "unix:///", "redis://h:1/0/1"})
     EXPECT_NE(check_redis_url(url), "") << url;
-  EXPECT_THAT(check_redis_url("rediss://:hunter2@h"), testing::AllOf(HasSubstr("TLS"), testing::Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(check_redis_url("rediss://:hunter2@h"),
+              testing::AllOf(HasSubstr("TLS"), testing::Not(HasSubstr("hunter2"))));
 }
 
 }  // namespace

@@ -78,7 +78,8 @@ TEST_F(Book, TheOlderKeepsAPortAndTheNewerLosesOnlyThat) {
   EXPECT_TRUE(loser->port_refused);
   EXPECT_EQ(refused(Refusal::port_clash), 1u);
   EXPECT_EQ(book.put(spec("new", "10.0.0.2", 50001)), Outcome::unchanged);
-  EXPECT_EQ(book.put(spec("old", "10.0.0.9", 50001)), Outcome::changed);  // a change does not cost it the port
+  EXPECT_EQ(book.put(spec("old", "10.0.0.9", 50001)),
+            Outcome::changed);  // a change does not cost it the port
   EXPECT_EQ(holder_name(50001), "old");
 }
 

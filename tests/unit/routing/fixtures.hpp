@@ -1,4 +1,5 @@
-// What several tests of routing/ need: ids and routes in short, waiting for a condition, a directory of one's own.
+// What several tests of routing/ need: ids and routes in short, waiting for a condition, a directory of one's
+// own.
 #pragma once
 
 #include <chrono>

@@ -55,7 +55,8 @@ TEST_F(MissesTest, AStormIsBounded) {
   Misses misses(1s, 100);
   int asked = 0;
   for (int i = 0; i < 10000; ++i) {
-    asked += add(misses, "x" + std::to_string(i), start + std::chrono::microseconds(i * 100)) == Misses::Ask::yes;
+    asked +=
+        add(misses, "x" + std::to_string(i), start + std::chrono::microseconds(i * 100)) == Misses::Ask::yes;
   }
   EXPECT_GE(asked, 190);  // a burst of 100, then 100 in the one second
   EXPECT_LE(asked, 201);
@@ -81,7 +82,8 @@ TEST(AbsentCache, BelievesForAWhile) {
 TEST(AbsentCache, IsBoundedAndPrefersTheNewest) {
   AbsentCache cache(1024, 10s);
   const auto now = Clock::now();
-  for (int i = 0; i < 100000; ++i) cache.insert(id("x" + std::to_string(i)), now + std::chrono::milliseconds(i / 50));
+  for (int i = 0; i < 100000; ++i)
+    cache.insert(id("x" + std::to_string(i)), now + std::chrono::milliseconds(i / 50));
   int kept = 0, newest = 0;
   for (int i = 0; i < 100000; ++i) {
     if (!cache.contains(id("x" + std::to_string(i)), now + 2s)) continue;

@@ -13,7 +13,8 @@ TEST(EnvId, TakesOneTo32LowerCaseLettersAndDigits) {
     ASSERT_TRUE(id) << good;
     EXPECT_EQ(id->view(), good);
   }
-  for (const std::string_view bad : {"", "A", "a-b", "a.b", "a b", "a_b", "\xc3\xa4", "abcdefghijklmnopqrstuvwxyz0123456"}) {
+  for (const std::string_view bad :
+       {"", "A", "a-b", "a.b", "a b", "a_b", "\xc3\xa4", "abcdefghijklmnopqrstuvwxyz0123456"}) {
     EXPECT_FALSE(EnvId::parse(bad)) << bad;
   }
   EXPECT_FALSE(EnvId::parse(std::string_view("a\0b", 3)));
@@ -65,38 +66,34 @@ TEST_P(HostNames, AreParsed) {
   EXPECT_EQ(name->kind, port == 0 ? HostName::Kind::ssh : HostName::Kind::container);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Good, HostNames,
-    testing::Values(HostCase{"6hiflzwte2xnkroq-8888.container.x-gpu.com", "6hiflzwte2xnkroq", 8888},
-                    HostCase{"6hiflzwte2xnkroq.ssh.x-gpu.com", "6hiflzwte2xnkroq", 0},
-                    HostCase{"DEMO-1.Container.X-GPU.Com", "demo", 1},
-                    HostCase{"demo-65535.container.x-gpu.com.", "demo", 65535},
-                    HostCase{"Demo.SSH.x-gpu.com.", "demo", 0},
-                    HostCase{"abcdefghijklmnopqrstuvwxyz012345-80.container.x-gpu.com",
-                             "abcdefghijklmnopqrstuvwxyz012345", 80},
-                    HostCase{"1-1.container.x-gpu.com", "1", 1}));
+INSTANTIATE_TEST_SUITE_P(Good, HostNames,
+                         testing::Values(HostCase{"6hiflzwte2xnkroq-8888.container.x-gpu.com",
+                                                  "6hiflzwte2xnkroq", 8888},
+                                         HostCase{"6hiflzwte2xnkroq.ssh.x-gpu.com", "6hiflzwte2xnkroq", 0},
+                                         HostCase{"DEMO-1.Container.X-GPU.Com", "demo", 1},
+                                         HostCase{"demo-65535.container.x-gpu.com.", "demo", 65535},
+                                         HostCase{"Demo.SSH.x-gpu.com.", "demo", 0},
+                                         HostCase{"abcdefghijklmnopqrstuvwxyz012345-80.container.x-gpu.com",
+                                                  "abcdefghijklmnopqrstuvwxyz012345", 80},
+                                         HostCase{"1-1.container.x-gpu.com", "1", 1}));
 
 INSTANTIATE_TEST_SUITE_P(
     Bad, HostNames,
-    testing::Values(HostCase{"", "", 0}, HostCase{".", "", 0}, HostCase{"x-gpu.com", "", 0},
-                    HostCase{"container.x-gpu.com", "", 0}, HostCase{".container.x-gpu.com", "", 0},
-                    HostCase{"-80.container.x-gpu.com", "", 0}, HostCase{"demo.container.x-gpu.com", "", 0},
-                    HostCase{"demo-.container.x-gpu.com", "", 0}, HostCase{"demo-0.container.x-gpu.com", "", 0},
-                    HostCase{"demo-080.container.x-gpu.com", "", 0},
-                    HostCase{"demo-65536.container.x-gpu.com", "", 0},
-                    HostCase{"demo-99999.container.x-gpu.com", "", 0},
-                    HostCase{"demo-100000.container.x-gpu.com", "", 0},
-                    HostCase{"demo-+80.container.x-gpu.com", "", 0},
-                    HostCase{"demo- 80.container.x-gpu.com", "", 0},
-                    HostCase{"demo-80-80.container.x-gpu.com", "", 0},
-                    HostCase{"demo-80.container.x-gpu.com..", "", 0},
-                    HostCase{"demo-80.container.x-gpu.com:443", "", 0},
-                    HostCase{"a.demo-80.container.x-gpu.com", "", 0}, HostCase{"demo-80.container.x-gpu.org", "", 0},
-                    HostCase{"demo-80.container.y-x-gpu.com", "", 0}, HostCase{"de_mo-80.container.x-gpu.com", "", 0},
-                    HostCase{"demo-80.ssh.x-gpu.com", "", 0}, HostCase{"a.b.ssh.x-gpu.com", "", 0},
-                    HostCase{".ssh.x-gpu.com", "", 0}, HostCase{"ssh.x-gpu.com", "", 0},
-                    HostCase{"abcdefghijklmnopqrstuvwxyz0123456.ssh.x-gpu.com", "", 0},
-                    HostCase{std::string_view("de\0mo.ssh.x-gpu.com", 19), "", 0}));
+    testing::Values(
+        HostCase{"", "", 0}, HostCase{".", "", 0}, HostCase{"x-gpu.com", "", 0},
+        HostCase{"container.x-gpu.com", "", 0}, HostCase{".container.x-gpu.com", "", 0},
+        HostCase{"-80.container.x-gpu.com", "", 0}, HostCase{"demo.container.x-gpu.com", "", 0},
+        HostCase{"demo-.container.x-gpu.com", "", 0}, HostCase{"demo-0.container.x-gpu.com", "", 0},
+        HostCase{"demo-080.container.x-gpu.com", "", 0}, HostCase{"demo-65536.container.x-gpu.com", "", 0},
+        HostCase{"demo-99999.container.x-gpu.com", "", 0}, HostCase{"demo-100000.container.x-gpu.com", "", 0},
+        HostCase{"demo-+80.container.x-gpu.com", "", 0}, HostCase{"demo- 80.container.x-gpu.com", "", 0},
+        HostCase{"demo-80-80.container.x-gpu.com", "", 0}, HostCase{"demo-80.container.x-gpu.com..", "", 0},
+        HostCase{"demo-80.container.x-gpu.com:443", "", 0}, HostCase{"a.demo-80.container.x-gpu.com", "", 0},
+        HostCase{"demo-80.container.x-gpu.org", "", 0}, HostCase{"demo-80.container.y-x-gpu.com", "", 0},
+        HostCase{"de_mo-80.container.x-gpu.com", "", 0}, HostCase{"demo-80.ssh.x-gpu.com", "", 0},
+        HostCase{"a.b.ssh.x-gpu.com", "", 0}, HostCase{".ssh.x-gpu.com", "", 0},
+        HostCase{"ssh.x-gpu.com", "", 0}, HostCase{"abcdefghijklmnopqrstuvwxyz0123456.ssh.x-gpu.com", "", 0},
+        HostCase{std::string_view("de\0mo.ssh.x-gpu.com", 19), "", 0}));
 
 TEST(Domain, BuildsWhatItParses) {
   const auto domain = Domain::make("LocalHost.");
@@ -105,14 +102,15 @@ TEST(Domain, BuildsWhatItParses) {
   const EnvId demo = *EnvId::parse("demo");
   EXPECT_EQ(domain->ssh_host(demo), "demo.ssh.localhost");
   EXPECT_EQ(domain->container_host(demo, 8888), "demo-8888.container.localhost");
-  EXPECT_EQ(domain->parse(domain->container_host(demo, 8888)), (HostName{HostName::Kind::container, demo, 8888}));
+  EXPECT_EQ(domain->parse(domain->container_host(demo, 8888)),
+            (HostName{HostName::Kind::container, demo, 8888}));
   EXPECT_EQ(domain->parse(domain->ssh_host(demo)), (HostName{HostName::Kind::ssh, demo, 0}));
 }
 
 TEST(Domain, RefusesWhatIsNoHostName) {
   for (const std::string& bad : {std::string(), std::string("."), std::string("a..b"), std::string("-a.com"),
-                                 std::string("a-.com"), std::string("a b"), std::string("a_b.com"), std::string(".com"),
-                                 std::string(64, 'a'), std::string("*.com")}) {
+                                 std::string("a-.com"), std::string("a b"), std::string("a_b.com"),
+                                 std::string(".com"), std::string(64, 'a'), std::string("*.com")}) {
     const auto domain = Domain::make(bad);
     ASSERT_FALSE(domain) << bad;
     EXPECT_NE(domain.error().message.find('"' + bad + '"'), std::string::npos);

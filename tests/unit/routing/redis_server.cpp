@@ -67,8 +67,9 @@ RedisServer::~RedisServer() { kill(); }
 bool RedisServer::installed() { return ::access("/usr/bin/redis-server", X_OK) == 0; }
 
 void RedisServer::start(bool wait, std::vector<std::string> more_options) {
-  std::vector<std::string> arguments{"redis-server", "--port", "0", "--unixsocket", socket(), "--save", "",
-                                     "--appendonly", "no", "--dir", dir_.path(), "--logfile", path("log")};
+  std::vector<std::string> arguments{
+      "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",   "",
+      "--appendonly", "no",     "--dir", dir_.path(),    "--logfile", path("log")};
   arguments.insert(arguments.end(), options_.begin(), options_.end());
   arguments.insert(arguments.end(), more_options.begin(), more_options.end());
   std::vector<char*> argv;

@@ -1,5 +1,6 @@
-// A real redis-server of a test's own, in a directory of its own, on a unix socket (and a port if asked for); and a
-// relay to stand between, which can hold back what the server answers to reads while invalidations go through.
+// A real redis-server of a test's own, in a directory of its own, on a unix socket (and a port if asked for);
+// and a relay to stand between, which can hold back what the server answers to reads while invalidations go
+// through.
 #pragma once
 
 #include <atomic>

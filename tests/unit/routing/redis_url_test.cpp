@@ -1,8 +1,7 @@
-#include "routing/redis/url.hpp"
-
 #include <gtest/gtest.h>
 
 #include "routing/redis/reads.hpp"
+#include "routing/redis/url.hpp"
 
 namespace envgate::routing::redis {
 namespace {
@@ -33,9 +32,10 @@ TEST(RedisUrl, Reads) {
 }
 
 TEST(RedisUrl, RefusesWithoutRepeatingASecret) {
-  for (const char* bad : {"", "redis:", "redis://", "http://h", "redis://h:0", "redis://h:99999", "redis://h:x",
-                          "redis://h/x", "redis://SECRET@h", "redis://u:SECRET%4@h", "redis://:SECRET%zz@h", "redis://[::1",
-                          "redis://[::1]x", "rediss://u:SECRET@h", "unix://relative", "unix:///s?x=1", "redis://:SECRET@"}) {
+  for (const char* bad :
+       {"", "redis:", "redis://", "http://h", "redis://h:0", "redis://h:99999", "redis://h:x", "redis://h/x",
+        "redis://SECRET@h", "redis://u:SECRET%4@h", "redis://:SECRET%zz@h", "redis://[::1", "redis://[::1]x",
+        "rediss://u:SECRET@h", "unix://relative", "unix:///s?x=1", "redis://:SECRET@"}) {
     const auto url = Url::parse(bad);
     ASSERT_FALSE(url) << bad;
     EXPECT_EQ(url.error().message.find("SECRET"), std::string::npos);
@@ -50,8 +50,8 @@ TEST(RedisKeys, OnlyTheFiveOfAnEnvironment) {
     ASSERT_TRUE(parse_key(other)) << other;
     EXPECT_FALSE(parse_key(other)->locates);
   }
-  for (const char* bad : {"", "env:", "env:demo", "env:demo:", "env::ip", "env:Demo:ip", "env:demo:ipx", "env:demo:a:ip",
-                          "ENV:demo:ip", "xenv:demo:ip", "env:demo:password"}) {
+  for (const char* bad : {"", "env:", "env:demo", "env:demo:", "env::ip", "env:Demo:ip", "env:demo:ipx",
+                          "env:demo:a:ip", "ENV:demo:ip", "xenv:demo:ip", "env:demo:password"}) {
     EXPECT_FALSE(parse_key(bad)) << bad;
   }
 }

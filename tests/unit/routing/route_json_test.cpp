@@ -66,25 +66,29 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadRoutes,
     testing::Values(
         BadCase{"", "route: is not JSON"}, BadCase{"{", "route: is not JSON"},
-        BadCase{R"({"address":"10.0.0.1"} x)", "route: is not JSON"}, BadCase{"[]", "route: is not an object"},
-        BadCase{"null", "route: is not an object"}, BadCase{"{}", "address: is missing"},
-        BadCase{R"({"address":null})", "address: is missing"}, BadCase{R"({"address":1})", "address: is not a string"},
+        BadCase{R"({"address":"10.0.0.1"} x)", "route: is not JSON"},
+        BadCase{"[]", "route: is not an object"}, BadCase{"null", "route: is not an object"},
+        BadCase{"{}", "address: is missing"}, BadCase{R"({"address":null})", "address: is missing"},
+        BadCase{R"({"address":1})", "address: is not a string"},
         BadCase{R"({"address":"localhost"})", "address: \"localhost\" is not an IPv4"},
         BadCase{R"({"address":"10.0.0.256"})", "address: \"10.0.0.256\" is not an IPv4"},
         BadCase{R"({"address":"010.0.0.1"})", "address: \"010.0.0.1\""},
         BadCase{R"({"address":"fe80::1%eth0"})", "address: \"fe80::1%eth0\""},
-        BadCase{R"({"address":"10.0.0.1","env":"other"})", "env: \"other\" is another environment than \"demo\""},
+        BadCase{R"({"address":"10.0.0.1","env":"other"})",
+                "env: \"other\" is another environment than \"demo\""},
         BadCase{R"({"address":"10.0.0.1","env":"No"})", "env: \"No\" is not an environment id"},
         BadCase{R"({"address":"10.0.0.1","generation":-1})", "generation: -1 is not a whole number"},
         BadCase{R"({"address":"10.0.0.1","generation":1.5})", "generation: 1.5 is not a whole number"},
         BadCase{R"({"address":"10.0.0.1","generation":"1"})", "generation: \"1\" is not a whole number"},
         BadCase{R"({"address":"10.0.0.1","generation":99999999999999999999})", "generation: "},
-        BadCase{R"({"address":"10.0.0.1","kind":"lxc"})", "kind: \"lxc\" is none of physical, container, vm, pod"},
+        BadCase{R"({"address":"10.0.0.1","kind":"lxc"})",
+                "kind: \"lxc\" is none of physical, container, vm, pod"},
         BadCase{R"({"address":"10.0.0.1","kind":1})", "kind: is not a string"},
         BadCase{R"({"address":"10.0.0.1","state":"ok"})", "state: \"ok\" is none of"},
         BadCase{R"({"address":"10.0.0.1","created_at":"yesterday"})", "created_at: "},
         BadCase{R"({"address":"10.0.0.1","ssh":[]})", "ssh: is not an object"},
-        BadCase{R"({"address":"10.0.0.1","ssh":{"listen_port":65536}})", "ssh.listen_port: 65536 is not a port"},
+        BadCase{R"({"address":"10.0.0.1","ssh":{"listen_port":65536}})",
+                "ssh.listen_port: 65536 is not a port"},
         BadCase{R"({"address":"10.0.0.1","ssh":{"target_port":0}})", "ssh.target_port: 0 is not a port"},
         BadCase{R"({"address":"10.0.0.1","ssh":{"mode":"open"}})", "ssh.mode: \"open\" is none of"},
         BadCase{R"({"address":"10.0.0.1","ssh":{"users":[{}]}})", "ssh.users[0].name: is missing"},
@@ -92,9 +96,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{R"({"address":"10.0.0.1","http":{}})", "http: is not a list"},
         BadCase{R"({"address":"10.0.0.1","http":[8888]})", "http[0]: is not an object"},
         BadCase{R"({"address":"10.0.0.1","http":[{}]})", "http[0].port: is missing"},
-        BadCase{R"({"address":"10.0.0.1","http":[{"port":1},{"port":70000}]})", "http[1].port: 70000 is not a port"},
+        BadCase{R"({"address":"10.0.0.1","http":[{"port":1},{"port":70000}]})",
+                "http[1].port: 70000 is not a port"},
         BadCase{R"({"address":"10.0.0.1","http":[{"port":1},{"port":1}]})", "http[1].port: is listed twice"},
-        BadCase{R"({"address":"10.0.0.1","http":[{"port":1,"scheme":"ftp"}]})", "http[0].scheme: \"ftp\" is none of"},
+        BadCase{R"({"address":"10.0.0.1","http":[{"port":1,"scheme":"ftp"}]})",
+                "http[0].scheme: \"ftp\" is none of"},
         BadCase{R"({"address":"10.0.0.1","tcp":[{"listen_port":1}]})", "tcp[0].target_port: is missing"},
         BadCase{R"({"address":"10.0.0.1","tcp":[{"listen_port":1,"target_port":2,"service":"a b"}]})",
                 "tcp[0].service: "},
@@ -102,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "tcp[0].listen_port: is listed twice"},
         BadCase{R"({"address":"10.0.0.1","allow_from":["10.0.0.1/8"]})", "allow_from[0]: "},
         BadCase{R"({"address":"10.0.0.1","allow_from":"any"})", "allow_from: is not a list"},
-        BadCase{R"({"address":"10.0.0.1","limits":{"connections":4294967296}})", "limits.connections: 4294967296"}));
+        BadCase{R"({"address":"10.0.0.1","limits":{"connections":4294967296}})",
+                "limits.connections: 4294967296"}));
 
 TEST(RouteJson, RefusesUnknownKeysOnlyWhereAsked) {
   const char* json = R"({"address":"10.0.0.1","http":[{"port":1,"prot":2}]})";
@@ -113,7 +120,8 @@ TEST(RouteJson, RefusesUnknownKeysOnlyWhereAsked) {
 }
 
 TEST(RouteJson, IsBounded) {
-  EXPECT_FALSE(parse_route_json(kDemo, "{\"address\":\"10.0.0.1\",\"x\":\"" + std::string(kMaxRouteJson, 'x') + "\"}"));
+  EXPECT_FALSE(parse_route_json(
+      kDemo, "{\"address\":\"10.0.0.1\",\"x\":\"" + std::string(kMaxRouteJson, 'x') + "\"}"));
   std::string many = R"({"address":"10.0.0.1","http":[)";
   for (int i = 1; i <= 257; ++i) many += (i > 1 ? "," : "") + ("{\"port\":" + std::to_string(i) + "}");
   const auto spec = parse_route_json(kDemo, many + "]}");
@@ -124,8 +132,7 @@ TEST(RouteJson, IsBounded) {
 
 TEST(RouteJson, WritesWhatItReads) {
   const char* texts[] = {
-      R"({"address":"10.0.0.1"})",
-      R"({"address":"10.0.0.1","http":[]})",
+      R"({"address":"10.0.0.1"})", R"({"address":"10.0.0.1","http":[]})",
       R"({"generation":18446744073709551615,"kind":"pod","state":"error","address":"fd00::1",
           "created_at":"2026-02-02T10:30:00Z","allow_from":["10.0.0.0/8","::/0"],"limits":{"bandwidth":1},
           "ssh":{"listen_port":50000,"mode":"audited","users":[{"name":"r\"oot","verifier":"v"}],"host_keys":["k"]},
@@ -143,7 +150,8 @@ TEST(RouteJson, WritesWhatItReads) {
 
 TEST(RouteJson, TheAdminFormHasNoVerifier) {
   const auto spec = parse_route_json(
-      kDemo, R"({"address":"10.0.0.1","ssh":{"users":[{"name":"root","verifier":"SECRET","password":"SECRET"}]}})");
+      kDemo,
+      R"({"address":"10.0.0.1","ssh":{"users":[{"name":"root","verifier":"SECRET","password":"SECRET"}]}})");
   ASSERT_TRUE(spec);
   const RoutePtr route = Route::make(*spec);
   EXPECT_EQ(to_json(*route).find("SECRET"), std::string::npos);
@@ -161,10 +169,11 @@ TEST(SeedKeys, TheIpAloneIsARoute) {
 
 TEST(SeedKeys, AsTheSeedWritesThem) {
   const auto spec = from_seed_keys(
-      kDemo, {.ip = "192.168.1.101",
-              .ssh_port = "56376",
-              .type = "physical",
-              .access_info = R"({"environment_id":"demo","ssh_password":"x","created_at":"2026-02-02T10:30:00Z"})"});
+      kDemo,
+      {.ip = "192.168.1.101",
+       .ssh_port = "56376",
+       .type = "physical",
+       .access_info = R"({"environment_id":"demo","ssh_password":"x","created_at":"2026-02-02T10:30:00Z"})"});
   ASSERT_TRUE(spec);
   EXPECT_EQ(spec->ssh.listen_port, 56376);  // where customers come in; the target's sshd is at 22
   EXPECT_EQ(spec->ssh.target_port, 22);

@@ -58,7 +58,8 @@ TEST_F(RouterOnAFile, LoadsAndFollowsTheFile) {
   write_file(settings.file, "routes: []\n");
   EXPECT_TRUE(eventually([&] { return router.status().routes == 0; }, 1s));
   const std::lock_guard lock(mutex);
-  EXPECT_EQ(seen, (std::vector<std::string>{"->10.0.0.1", "10.0.0.1>10.0.0.2", "10.0.0.2>10.0.0.3", "10.0.0.3>-"}));
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"->10.0.0.1", "10.0.0.1>10.0.0.2", "10.0.0.2>10.0.0.3", "10.0.0.3>-"}));
 }
 
 TEST_F(RouterOnAFile, FollowsASymbolicLinkThatIsSwapped) {
@@ -127,14 +128,16 @@ TEST_F(RouterOnAFile, StartsFromTheSnapshotWhenTheFileIsBad) {
 
 TEST_F(RouterOnAFile, RefusesRoutesOneByOne) {
   settings.listen_ports = PortRange{50000, 59999};
-  write_file(settings.file, routes_yaml("10.0.0.1", "- {env: loop, address: 127.0.0.1}\n"
-                                                    "- {env: late, address: 10.0.0.2, ssh: {listen_port: 50022}}\n"
-                                                    "- {env: far, address: 10.0.0.3, ssh: {listen_port: 22}}\n"));
+  write_file(settings.file, routes_yaml("10.0.0.1",
+                                        "- {env: loop, address: 127.0.0.1}\n"
+                                        "- {env: late, address: 10.0.0.2, ssh: {listen_port: 50022}}\n"
+                                        "- {env: far, address: 10.0.0.3, ssh: {listen_port: 22}}\n"));
   Router router(settings);
   ASSERT_TRUE(router.start());
   const auto status = router.status();
   EXPECT_EQ(status.routes, 3u);
-  EXPECT_EQ(status.refused, (std::map<std::string, std::size_t>{{"address", 1}, {"port_clash", 1}, {"port_range", 1}}));
+  EXPECT_EQ(status.refused,
+            (std::map<std::string, std::size_t>{{"address", 1}, {"port_clash", 1}, {"port_range", 1}}));
   EXPECT_EQ(router.get(id("demo"))->ssh.listen_port, 50022);
   EXPECT_EQ(router.get(id("late"))->ssh.listen_port, 0);
   settings.allowed_targets.push_back(*Cidr::parse("127.0.0.0/8"));

@@ -1,4 +1,5 @@
-// The whole engine on a real redis-server: what the seed writes, pushes, and everything that can happen to a store.
+// The whole engine on a real redis-server: what the seed writes, pushes, and everything that can happen to a
+// store.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -22,7 +23,8 @@ using Clock = std::chrono::steady_clock;
 class RouterOnRedis : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!RedisServer::installed()) GTEST_SKIP() << "redis-server is not installed (apt-get install redis-server)";
+    if (!RedisServer::installed())
+      GTEST_SKIP() << "redis-server is not installed (apt-get install redis-server)";
     redis = std::make_unique<RedisServer>();
     settings.source = SourceKind::redis;
     settings.redis.url = redis->url();
@@ -81,7 +83,8 @@ TEST_F(RouterOnRedis, FollowsEveryKindOfChange) {
   EXPECT_TRUE(gets(router, "a", "10.0.0.3"));
   redis->command({"DEL", "env:a:route"});
   EXPECT_TRUE(gets(router, "a", "10.0.0.2"));
-  redis->command({"EVAL", "for _, k in ipairs({'ip','ssh_port'}) do redis.call('DEL', 'env:a:' .. k) end", "0"});
+  redis->command(
+      {"EVAL", "for _, k in ipairs({'ip','ssh_port'}) do redis.call('DEL', 'env:a:' .. k) end", "0"});
   EXPECT_TRUE(gets(router, "a", ""));
   redis->command({"SET", "env:b:ip", "10.0.0.5", "PX", "200"});
   EXPECT_TRUE(gets(router, "b", "10.0.0.5"));
@@ -134,7 +137,8 @@ TEST_F(RouterOnRedis, AFlushOfAnotherDatabaseDropsNothing) {
   router.subscribe([&](std::span<const RouteChange> batch) { changes += static_cast<int>(batch.size()); });
   ASSERT_TRUE(router.start());
   EXPECT_EQ(changes, 1);
-  redis->command({"EVAL", "redis.call('SELECT', 5) redis.call('FLUSHDB')", "0"});  // a nil payload all the same
+  redis->command(
+      {"EVAL", "redis.call('SELECT', 5) redis.call('FLUSHDB')", "0"});  // a nil payload all the same
   ASSERT_TRUE(eventually([&] { return router.status().epoch == 2; }));
   redis->seed("b", "10.0.0.2");
   ASSERT_TRUE(gets(router, "b", "10.0.0.2"));
@@ -169,7 +173,8 @@ TEST_F(RouterOnRedis, ANewAndEmptyServerIsGivenTimeToBeRefilled) {
   ASSERT_TRUE(router.start());
   redis->kill();
   redis->start();
-  ASSERT_TRUE(eventually([&] { return router.status().last_error.find("a new server") != std::string::npos; }));
+  ASSERT_TRUE(
+      eventually([&] { return router.status().last_error.find("a new server") != std::string::npos; }));
   EXPECT_EQ(router.status().routes, 100u);
   for (int i = 0; i < 99; ++i) redis->seed("e" + std::to_string(i), "10.0.0.1");
   EXPECT_EQ(dropped, 0);
@@ -180,12 +185,15 @@ TEST_F(RouterOnRedis, ANewAndEmptyServerIsGivenTimeToBeRefilled) {
 
 TEST_F(RouterOnRedis, ALoadingServerDropsNothing) {
   for (int i = 0; i < 30; ++i) redis->seed("e" + std::to_string(i), "10.0.0.1");
+  // Loading serves clients only every so many bytes: something to load slowly.
+  redis->command({"CONFIG", "SET", "rdbcompression", "no"});
+  redis->command(
+      {"EVAL", "for i = 1, 100 do redis.call('SET', 'filler' .. i, string.rep('x', 2000)) end", "0"});
   redis->command({"SAVE"});
   Router router(settings);
-  std::atomic<int> changed{0};
   ASSERT_TRUE(router.start());
   redis->kill();
-  redis->start(false, {"--key-load-delay", "30000", "--loading-process-events-interval-bytes", "1024"});
+  redis->start(false, {"--key-load-delay", "15000", "--loading-process-events-interval-bytes", "1024"});
   ASSERT_TRUE(eventually([&] { return redis->command({"GET", "x"}).starts_with("LOADING"); }));
   ASSERT_TRUE(eventually([&] { return router.status().last_error.find("LOADING") != std::string::npos; }))
       << router.status().last_error;
@@ -270,12 +278,13 @@ TEST_F(RouterOnRedis, TwoServersBehindOneNameAreNoticed) {
   settings.start_wait = 1s;
   Router router(settings);
   ASSERT_TRUE(router.start());
-  EXPECT_NE(router.status().last_error.find("several servers"), std::string::npos) << router.status().last_error;
+  EXPECT_NE(router.status().last_error.find("several servers"), std::string::npos)
+      << router.status().last_error;
   EXPECT_NE(router.status().state, SourceState::live);
 }
 
-// The read's answer is held back while the route changes and the push of it arrives: the old address must never be
-// seen, not even for a moment.
+// The read's answer is held back while the route changes and the push of it arrives: the old address must
+// never be seen, not even for a moment.
 TEST_F(RouterOnRedis, AnInvalidationDuringAReadWins) {
   Relay relay({redis->socket()});
   settings.redis.url = relay.url();
@@ -386,6 +395,28 @@ TEST_F(RouterOnRedis, AWaitingMissIsAskedWhenRedisComesBack) {
   }));
   redis->start();
   EXPECT_TRUE(eventually([&] { return answered == 1; }));
+}
+
+TEST_F(RouterOnRedis, StopAnswersWhoeverStillWaits) {
+  settings.miss_deadline = 60s;
+  Router router(settings);
+  ASSERT_TRUE(router.start());
+  redis->kill();
+  ASSERT_TRUE(eventually([&] { return !router.status().connected; }));
+  std::atomic<int> taken{0}, unavailable{0};
+  std::atomic<bool> done{false};
+  std::thread asking([&] {
+    for (int i = 0; !done; ++i) {
+      taken += router.resolve(id("x" + std::to_string(i % 100)), [&](Resolution resolution) {
+        unavailable += resolution.outcome == Resolution::Outcome::unavailable;
+      });
+    }
+  });
+  ASSERT_TRUE(eventually([&] { return taken > 1000; }));
+  router.stop();
+  done = true;
+  asking.join();
+  EXPECT_EQ(unavailable, taken);  // each that was taken is answered
 }
 
 TEST_F(RouterOnRedis, RoutesExpireAfterMaxStaleAndComeBack) {
@@ -500,8 +531,9 @@ TEST_F(RouterOnRedis, WarnsOfEvictionOrRefusesIt) {
 TEST_F(RouterOnRedis, LogsInOverTcpWithFewRights) {
   const std::uint16_t port = testing::free_port();
   RedisServer tcp({"--port", std::to_string(port), "--bind", "127.0.0.1"});
-  tcp.command({"ACL", "SETUSER", "gate", "on", ">p@ss", "resetchannels", "&__redis__:invalidate", "~env:*", "-@all",
-               "+select", "+scan", "+mget", "+ping", "+subscribe", "+client|id", "+client|tracking"});
+  tcp.command({"ACL", "SETUSER", "gate", "on", ">p@ss", "resetchannels", "&__redis__:invalidate", "~env:*",
+               "-@all", "+select", "+scan", "+mget", "+ping", "+subscribe", "+client|id",
+               "+client|tracking"});
   tcp.command({"EVAL", "redis.call('SELECT', 3) redis.call('SET', 'env:a:ip', '10.0.0.1')", "0"});
   settings.redis.url = "redis://gate:p%40ss@localhost:" + std::to_string(port) + "/3";  // a name: resolved
   Router router(settings);
@@ -515,7 +547,8 @@ TEST_F(RouterOnRedis, LogsInOverTcpWithFewRights) {
   settings.start_wait = 500ms;
   Router refused(settings);
   ASSERT_TRUE(refused.start());
-  EXPECT_NE(refused.status().last_error.find("AUTH: WRONGPASS"), std::string::npos) << refused.status().last_error;
+  EXPECT_NE(refused.status().last_error.find("AUTH: WRONGPASS"), std::string::npos)
+      << refused.status().last_error;
   EXPECT_EQ(refused.status().last_error.find("WRONG@"), std::string::npos);
 }
 
@@ -526,7 +559,8 @@ TEST_F(RouterOnRedis, SaysWhyItCannotConnect) {
     Router router(settings);
     ASSERT_TRUE(router.start());  // Redis may come later
     EXPECT_EQ(router.status().state, SourceState::loading);
-    EXPECT_EQ(router.status().last_error, "unix:///nonexistent/redis.sock: connect: No such file or directory");
+    EXPECT_EQ(router.status().last_error,
+              "unix:///nonexistent/redis.sock: connect: No such file or directory");
   }
   settings.redis.url = "redis://u:SECRET@";
   Router router(settings);

@@ -20,7 +20,8 @@ std::vector<RoutePtr> some_routes() {
   rich.services.http_declared = true;
   rich.services.http = {{8888, 18888, Scheme::http, Access::restricted}};
   rich.services.ssh_users = {{"root", "$6$verifier", {}}};
-  return {Route::make(spec("a1", "10.0.0.1", 50000)), Route::make(rich), Route::make(spec("123", "10.0.0.2"))};
+  return {Route::make(spec("a1", "10.0.0.1", 50000)), Route::make(rich),
+          Route::make(spec("123", "10.0.0.2"))};
 }
 
 TEST(Snapshot, ComesBackAsItWas) {
@@ -64,7 +65,7 @@ TEST(Snapshot, IsWrittenWholeAndPrivate) {
   const std::string path = dir / "routes.snapshot";
   EXPECT_EQ(load_snapshot(path).error().code, ENOENT);
   ASSERT_TRUE(save_snapshot(path, format_snapshot(some_routes(), "", 1)));
-  struct stat status{};
+  struct stat status {};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   EXPECT_FALSE(std::filesystem::exists(path + ".new"));

@@ -114,7 +114,8 @@ TEST(RouteTable, FindsNothingWhileNotServing) {
   EXPECT_NE(reader.find(id("demo")), nullptr);
 }
 
-// What TSan and ASan are for: readers look up, keep and drop routes while the writer changes, grows and removes.
+// What TSan and ASan are for: readers look up, keep and drop routes while the writer changes, grows and
+// removes.
 TEST(RouteTable, ReadersAndTheWriterTogether) {
   RouteTable table;
   std::atomic<bool> done{false};

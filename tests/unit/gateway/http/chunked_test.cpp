@@ -9,7 +9,7 @@
 namespace envgate::http {
 namespace {
 
-using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 struct Decoded {
   std::string body, reason, left, trailers;
@@ -50,64 +50,59 @@ Decoded decode_whole(std::string_view input, const ChunkLimits& limits = ChunkLi
 }
 
 struct Row {
-  std::string input, body, reason;
-  std::string left = "", trailers = "";
+  std::string_view input, body, reason;
+  std::string_view left = "", trailers = "";
 };
 
-const std::vector<Row>& rows() {
-  static const std::vector<Row> all = {
-      {"5\r\nhello\r\n0\r\n\r\n", "hello", ""},
-      {"5\r\nhello\r\n0\r\n\r\nGET", "hello", "", "GET"},
-      {"0\r\n\r\n", "", ""},
-      {"000\r\n\r\n", "", ""},
-      {"00000005\r\nhello\r\nA\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", "hello01234567890123456789", ""},
-      {"2\r\n\r\n\r\n0\r\n\r\n", "\r\n", ""},
-      {"5;a=b;c=\"x;y\"\r\nhello\r\n0;last\r\n\r\n", "hello", ""},
-      {"5;\ta\r\nhello\r\n0\r\n\r\n", "hello", ""},
-      {"1\r\na\r\n0\r\nServer-Timing: x\r\nETag:  y \r\n\r\nrest", "a", "", "rest", "Server-Timing=x;ETag=y;"},
-      {"0\r\nContent-Length: 5\r\nHost: b\r\nTransfer-Encoding: x\r\nAuthorization: z\r\nX-Forwarded-For: 1\r\n"
-       "Set-Cookie: a=b\r\nX_A: 1\r\nX-Kept: 1\r\n\r\n", "", "", "", "X-Kept=1;"},
-      // Refused.
-      {"\r\n", "", "bad_chunk_size"},
-      {"g\r\n", "", "bad_chunk_size"},
-      {"0x5\r\nhello", "", "bad_chunk_size"},
-      {"+5\r\nhello", "", "bad_chunk_size"},
-      {"-1\r\n", "", "bad_chunk_size"},
-      {" 5\r\nhello", "", "bad_chunk_size"},
-      {"5 \r\nhello", "", "bad_chunk_size"},
-      {"5 ;a\r\nhello", "", "bad_chunk_size"},
-      {"5\t\r\nhello", "", "bad_chunk_size"},
-      {";a\r\n", "", "bad_chunk_size"},
-      {"00000000000000005\r\nhello", "", "chunk_size_too_long"},
-      {"ffffffffffffffff\r\n", "", "chunk_too_large"},
-      {"5\nhello\r\n0\r\n\r\n", "", "bare_lf"},
-      {"5\rhello", "", "bare_cr"},
-      {"5;a\nhello\r\n0\r\n\r\n", "", "bare_lf"},
-      {"5;a\rX\nhello", "", "bare_cr"},
-      {"5;a\0\r\nhello"s, "", "bad_chunk_extension"},
-      {"5\r\nhelloX\r\n0\r\n\r\n", "hello", "chunk_longer_than_its_size"},
-      {"5\r\nhello\n0\r\n\r\n", "hello", "chunk_longer_than_its_size"},
-      {"5\r\nhello\rX0\r\n\r\n", "hello", "bare_cr"},
-      {"5\r\nhell\r\n0\r\n\r\n", "hell\r", "chunk_longer_than_its_size"},
-      {"0\r\n\n", "", "bare_lf"},
-      {"0\r\n\rX", "", "bare_cr"},
-      {"0\r\nA: b\n\r\n", "", "bare_lf"},
-      {"0\r\nA: b\rX\r\n", "", "bare_cr"},
-      {"0\r\nA: \0\r\n\r\n"s, "", "control_byte"},
-      {"0\r\n A: b\r\n\r\n", "", "obs_fold"},
-      {"0\r\nA: b\r\n c\r\n\r\n", "", "obs_fold"},
-      {"0\r\nA : b\r\n\r\n", "", "space_before_colon"},
-      {"0\r\nGET / HTTP/1.1\r\n\r\n", "", "space_before_colon"},
-      {"5;" + std::string(257, 'a') + "\r\nhello", "", "chunk_extensions_too_long"},
-      {"0\r\nA: " + std::string(9000, 'a') + "\r\n\r\n", "", "trailers_too_long"},
-  };
-  return all;
-}
+constexpr Row kRows[] = {
+    {"5\r\nhello\r\n0\r\n\r\n", "hello", ""},
+    {"5\r\nhello\r\n0\r\n\r\nGET", "hello", "", "GET"},
+    {"0\r\n\r\n", "", ""},
+    {"000\r\n\r\n", "", ""},
+    {"00000005\r\nhello\r\nA\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", "hello01234567890123456789", ""},
+    {"2\r\n\r\n\r\n0\r\n\r\n", "\r\n", ""},
+    {"5;a=b;c=\"x;y\"\r\nhello\r\n0;last\r\n\r\n", "hello", ""},
+    {"5;\ta\r\nhello\r\n0\r\n\r\n", "hello", ""},
+    {"1\r\na\r\n0\r\nServer-Timing: x\r\nETag:  y \r\n\r\nrest", "a", "", "rest", "Server-Timing=x;ETag=y;"},
+    {"0\r\nContent-Length: 5\r\nHost: b\r\nTransfer-Encoding: x\r\nAuthorization: z\r\nX-Forwarded-For: 1\r\n"
+     "Set-Cookie: a=b\r\nX_A: 1\r\nX-Kept: 1\r\n\r\n", "", "", "", "X-Kept=1;"},
+    // Refused.
+    {"\r\n", "", "bad_chunk_size"},
+    {"g\r\n", "", "bad_chunk_size"},
+    {"0x5\r\nhello", "", "bad_chunk_size"},
+    {"+5\r\nhello", "", "bad_chunk_size"},
+    {"-1\r\n", "", "bad_chunk_size"},
+    {" 5\r\nhello", "", "bad_chunk_size"},
+    {"5 \r\nhello", "", "bad_chunk_size"},
+    {"5 ;a\r\nhello", "", "bad_chunk_size"},
+    {"5\t\r\nhello", "", "bad_chunk_size"},
+    {";a\r\n", "", "bad_chunk_size"},
+    {"00000000000000005\r\nhello", "", "chunk_size_too_long"},
+    {"ffffffffffffffff\r\n", "", "chunk_too_large"},
+    {"5\nhello\r\n0\r\n\r\n", "", "bare_lf"},
+    {"5\rhello", "", "bare_cr"},
+    {"5;a\nhello\r\n0\r\n\r\n", "", "bare_lf"},
+    {"5;a\rX\nhello", "", "bare_cr"},
+    {"5;a\0\r\nhello"sv, "", "bad_chunk_extension"},
+    {"5\r\nhelloX\r\n0\r\n\r\n", "hello", "chunk_longer_than_its_size"},
+    {"5\r\nhello\n0\r\n\r\n", "hello", "chunk_longer_than_its_size"},
+    {"5\r\nhello\rX0\r\n\r\n", "hello", "bare_cr"},
+    {"5\r\nhell\r\n0\r\n\r\n", "hell\r", "chunk_longer_than_its_size"},
+    {"0\r\n\n", "", "bare_lf"},
+    {"0\r\n\rX", "", "bare_cr"},
+    {"0\r\nA: b\n\r\n", "", "bare_lf"},
+    {"0\r\nA: b\rX\r\n", "", "bare_cr"},
+    {"0\r\nA: \0\r\n\r\n"sv, "", "control_byte"},
+    {"0\r\n A: b\r\n\r\n", "", "obs_fold"},
+    {"0\r\nA: b\r\n c\r\n\r\n", "", "obs_fold"},
+    {"0\r\nA : b\r\n\r\n", "", "space_before_colon"},
+    {"0\r\nGET / HTTP/1.1\r\n\r\n", "", "space_before_colon"},
+};
 
 TEST(Chunked, DecodesAndRefusesAsTheTableSays) {
   std::mt19937 random(4);
-  for (const Row& row : rows()) {
-    Decoded wanted{row.body, row.reason, row.left, row.trailers,
+  for (const Row& row : kRows) {
+    Decoded wanted{std::string(row.body), std::string(row.reason), std::string(row.left), std::string(row.trailers),
                    row.reason.empty() ? ChunkedDecoder::Step::done : ChunkedDecoder::Step::error};
     EXPECT_EQ(decode_whole(row.input), wanted) << row.input << decode_whole(row.input).reason;
     EXPECT_EQ(decode(row.input, [] { return 1; }), wanted) << row.input;
@@ -117,15 +112,17 @@ TEST(Chunked, DecodesAndRefusesAsTheTableSays) {
 }
 
 TEST(Chunked, IsNotDoneBeforeTheLastByte) {
-  for (const Row& row : rows()) {
+  for (const Row& row : kRows) {
     if (!row.reason.empty()) continue;
-    const std::string_view whole = std::string_view(row.input).substr(0, row.input.size() - row.left.size());
+    const std::string_view whole = row.input.substr(0, row.input.size() - row.left.size());
     for (std::size_t size = 1; size < whole.size(); ++size)
       EXPECT_EQ(decode_whole(whole.substr(0, size)).state, ChunkedDecoder::Step::need_more) << row.input << size;
   }
 }
 
 TEST(Chunked, BoundsTheMessageToo) {
+  EXPECT_EQ(decode_whole("5;" + std::string(257, 'a') + "\r\nhello").reason, "chunk_extensions_too_long");
+  EXPECT_EQ(decode_whole("0\r\nA: " + std::string(9000, 'a') + "\r\n\r\n").reason, "trailers_too_long");
   std::string many;
   for (int i = 0; i < 100; ++i) many += "1;" + std::string(200, 'x') + "\r\na\r\n";
   EXPECT_EQ(decode_whole(many).reason, "chunk_extensions_too_long");

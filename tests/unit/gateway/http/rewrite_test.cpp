@@ -65,7 +65,7 @@ TEST(RewriteRequest, WhatTheTargetSees) {
        "X-Client-IP: 1.1.1.1\r\nTrue-Client-IP: 1.1.1.1\r\nX_Forwarded_For: 1.1.1.1\r\nX-Request-Id: theirs\r\n"
        "Proxy: http://evil\r\nCF-Connecting-IP: 1.1.1.1\r\nX-Other: kept\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nX-Other: kept\r\n%\r\n"},
-      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\nCookie: b=2\r\n\r\n",
+      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\nCookie:\r\nCookie: b=2\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nCookie: a=1; b=2\r\n%\r\n"},
       // WebSocket's fields mean nothing without the upgrade.
       {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -188,6 +188,8 @@ TEST(RewriteResponse, CookiesStayWithTheirHost) {
       {"a=b", "a=b"},
       {"a=b; Path=/; Secure", "a=b; Path=/; Secure"},
       {"a=b; Domain=c.x", "a=b"},
+      {"a=b ;Domain=c.x", "a=b"},
+      {"a=b; Path=/ \t;Domain=c.x;", "a=b; Path=/"},
       {"a=b; Domain=.c.x; Path=/", "a=b; Path=/"},
       {"a=b;domain = x ;Path=/", "a=b;Path=/"},
       {"a=b; DOMAIN=other-80.c.x", "a=b"},
