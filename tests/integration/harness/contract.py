@@ -18,6 +18,8 @@ RELOADS = "envgate_reloads_total"  # by `result`: ok, failed
 # Log events.
 SSH_EVENT = "ssh_connection"
 REQUEST_EVENT = "http_request"
+DRAIN_EVENT = "draining"
+CUT_EVENT = "connections_cut"
 
 
 def settings(ports, directory, ca, domain):
