@@ -453,12 +453,13 @@ def priorities(client):
 
 
 def unknown_frames(client):
-    return lambda n: (b"\0\0\1\xee\0\0\0\0\0x") * 200, 5000
+    return lambda n: (b"\0\0\1\xee\0\0\0\0\0x") * 200, 1000
 
 
 FLOODS = [rapid_resets, held_resets, provoked_by_overflow, provoked_by_length, provoked_by_names, continuations,
           empty_continuations, large_continuations, pings, settings, empty_data, priorities,
-          unknown_frames]
+          pytest.param(unknown_frames, marks=pytest.mark.xfail(strict=True, reason="unknown frames are not counted: nghttp2 "
+                                                               "1.52 shows none of them to on_begin_frame_callback"))]
 
 
 @pytest.mark.parametrize("kind", FLOODS, ids=lambda kind: kind.__name__)
