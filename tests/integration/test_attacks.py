@@ -13,7 +13,7 @@ import time
 import h11
 import pytest
 
-from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, need, wait_for
+from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, contract, need, wait_for
 from harness.readers import AT_END, REFUSED, AiohttpReader, H11Reader, NodeReader, h11_requests, node, path_of
 from harness.routes import http
 
@@ -375,8 +375,10 @@ def new_connections(target, before):
 def test_the_table(front, target, readers, case):
     host = front.host(ENV, 8888)
     payload, expected, has, has_not = prepared(case, host)
-    before = len(target.connections)
+    before, opened = len(target.connections), front.metric(contract.TARGET_CONNECTS)
     answered = statuses(exchange(front, host, payload + follow_up(host)))
+    # Each that the gateway opened has arrived at the target: none is left to be taken for the next case's.
+    wait_for(lambda: len(target.connections) - before == front.metric(contract.TARGET_CONNECTS) - opened, "the connections")
     saw = new_connections(target, before)
     assert answered == [case.status, *case.after]
     requests = [data for data in saw if data]
