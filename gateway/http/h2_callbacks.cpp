@@ -31,6 +31,17 @@ struct H2Callbacks {
     return static_cast<H2Exchange*>(nghttp2_session_get_stream_user_data(session, stream));
   }
 
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
+    switch (frame->type) {
+      case NGHTTP2_HEADERS: case NGHTTP2_CONTINUATION: case NGHTTP2_RST_STREAM: case NGHTTP2_WINDOW_UPDATE: break;
+      case NGHTTP2_DATA:
+        if (frame->length > 0 || (frame->flags & NGHTTP2_FLAG_END_STREAM)) break;
+        [[fallthrough]];
+      default: owner(user).control_frame();  // extensions among them: nghttp2 drops those it does not know
+    }
+    return 0;
+  }
+
   static int begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) owner(user).begin_head(frame->hd.stream_id);
     else owner(user).begin_trailers(find(session, frame->hd.stream_id));
@@ -59,15 +70,10 @@ struct H2Callbacks {
       case NGHTTP2_DATA: {
         H2Exchange* const exchange = find(session, frame->hd.stream_id);
         if (end_stream && exchange) exchange->end_remote();
-        if (!end_stream && frame->hd.length == 0) self.control_frame();
         break;
       }
       case NGHTTP2_RST_STREAM: self.stream_reset_by_client(find(session, frame->hd.stream_id)); break;
-      case NGHTTP2_SETTINGS:
-        self.greeted_ = true;
-        self.control_frame();
-        break;
-      case NGHTTP2_PING: case NGHTTP2_PRIORITY: self.control_frame(); break;
+      case NGHTTP2_SETTINGS: self.greeted_ = true; break;
       default: break;
     }
     return 0;
@@ -112,6 +118,7 @@ struct H2Callbacks {
     static const nghttp2_session_callbacks* const made = [] {
       nghttp2_session_callbacks* callbacks = nullptr;
       if (nghttp2_session_callbacks_new(&callbacks) != 0) throw std::bad_alloc();
+      nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, begin_frame);
       nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, begin_headers);
       nghttp2_session_callbacks_set_on_header_callback(callbacks, header);
       nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, invalid_header);

@@ -58,7 +58,7 @@ struct H2Options {
   // Streams reset by the client (CVE-2023-44487) or by us for what the client did (CVE-2025-8671). A page that takes
   // its requests back as it scrolls stays far below.
   H2Rate resets{500, 50};
-  // PING, SETTINGS, PRIORITY and DATA without data: frames that ask for work and carry nothing.
+  // PING, SETTINGS, PRIORITY, unknown frames, and DATA without data: what asks for work and carries nothing.
   H2Rate control{1000, 200};
 };
 

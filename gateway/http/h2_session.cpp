@@ -30,14 +30,19 @@ constexpr std::chrono::milliseconds kNotice{500};
 // allowed; with more the client's resets outrun us, and its new streams are refused.
 constexpr unsigned kTasksPerStream = 2;
 
-// Times are checked so often within the shortest of them.
+// Times are checked so often within the shortest of them, and at least so often while there are streams.
 constexpr int kChecks = 4;
+constexpr std::chrono::seconds kMostPeriod{1};
+
+// A drain cuts connections that are not busy. One that had a stream a moment ago may have the next request on its way:
+// it is told by GOAWAY instead.
+constexpr std::chrono::seconds kQuiet{1};
 
 constexpr nghttp2_extpri kByTurns{3, 1};      // RFC 9218 section 4: the default urgency, but incremental
 constexpr nghttp2_extpri kInteractive{1, 1};  // for tunnels: small messages, before anybody's bulk
 
 loop::Clock::duration check_period(const H2Options& options) {
-  loop::Clock::duration period = std::chrono::seconds(5);
+  loop::Clock::duration period = kMostPeriod;
   for (const loop::Clock::duration limit : {options.idle, options.request_head})
     if (limit.count() > 0) period = std::min(period, limit / kChecks);
   return std::max<loop::Clock::duration>(period, std::chrono::milliseconds(10));
@@ -76,7 +81,7 @@ loop::Task<void> H2Session::run() {
   // order to read.
   for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().arm(direction, *this);
   armed_ = true;
-  service_.busy(false);
+  service_.busy(true);
   arm_timer();
   output();
   co_await read();
@@ -133,7 +138,8 @@ bool H2Session::feed(std::string_view bytes) {
     service_.misbehaved("h2_bad_preface");
     return false;
   }
-  if (used < 0) terminate(NGHTTP2_ENHANCE_YOUR_CALM, used == NGHTTP2_ERR_FLOODED ? "h2_flood" : "h2_protocol_error");
+  const bool flood = used == NGHTTP2_ERR_FLOODED || used == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+  if (used < 0) terminate(NGHTTP2_ENHANCE_YOUR_CALM, flood ? "h2_flood" : "h2_protocol_error");
   start_requests();
   output();
   return true;
@@ -151,7 +157,10 @@ void H2Session::begin_head(std::int32_t stream) {
   nghttp2_session_set_stream_user_data(handle_, stream, exchange);
   collecting_ = exchange;
   collecting_since_ = reactor_.now();
-  if (exchanges_.size() == 1) service_.busy(true);
+  if (!busy_) {
+    service_.busy(busy_ = true);
+    arm_timer();
+  }
 }
 
 void H2Session::begin_trailers(H2Exchange* exchange) {
@@ -307,7 +316,6 @@ void H2Session::forget(H2Exchange& exchange) {
   if (!exchanges_.empty()) return;
   idle_since_ = reactor_.now();
   drain();
-  service_.busy(draining_);
 }
 
 // Every stream is over, whatever becomes of its task.
@@ -339,7 +347,6 @@ void H2Session::drain() {
   if (!draining_ && service_.draining()) {
     draining_ = true;
     drain_since_ = reactor_.now();
-    service_.busy(true);
     nghttp2_submit_shutdown_notice(handle_);
     arm_timer();
     output();
@@ -351,9 +358,16 @@ void H2Session::drain() {
   }
 }
 
+loop::Time H2Session::idle_until() const {
+  const loop::Clock::duration limit = greeted_ ? options_.idle : options_.request_head;
+  return limit.count() == 0 ? loop::kNever : idle_since_ + limit;
+}
+
 void H2Session::arm_timer() {
   loop::Time due = reactor_.now() + period_;
   if (draining_ && !last_goaway_) due = std::min(due, drain_since_ + kNotice);
+  else if (!busy_) due = idle_until();  // nothing else can happen: an idle connection wakes nobody
+  if (due == loop::kNever) return disarm();
   reactor_.timers().arm(*this, due);
 }
 
@@ -370,9 +384,8 @@ void H2Session::check_idle() {
   if (collecting_ && options_.request_head.count() > 0 && now - collecting_since_ >= options_.request_head)
     return terminate(NGHTTP2_ENHANCE_YOUR_CALM, "request_head_timeout");
   if (!exchanges_.empty() || draining_) return;
-  const loop::Clock::duration limit = greeted_ ? options_.idle : options_.request_head;
-  if (limit.count() > 0 && now - idle_since_ >= limit)
-    terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
+  if (now >= idle_until()) return terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
+  if (busy_ && now - idle_since_ >= kQuiet && !write_blocked_) service_.busy(busy_ = false);
 }
 
 // A client that takes nothing of what waits for it: from the connection, or by its windows from one stream.

@@ -41,7 +41,7 @@ class H2Service {
   // The connection, or a stream of it, is cut short; `reason` is a literal from a fixed set.
   virtual void misbehaved(std::string_view reason) = 0;
 
-  // Whether there is a stream.
+  // False once it has been without a stream for a while: it may be closed without anybody's loss.
   virtual void busy(bool busy) = 0;
 
   virtual bool draining() const = 0;
@@ -98,6 +98,7 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   void expired() override;
   void check_idle();
   void check_stalled();
+  loop::Time idle_until() const;
   void arm_timer();
   void drain();
   void terminate(std::uint32_t code, std::string_view reason);
@@ -122,6 +123,7 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   nghttp2_session* handle_ = nullptr;
   State state_ = State::open;
   bool greeted_ = false;        // the client has sent its SETTINGS
+  bool busy_ = true;            // as the service was told
   bool draining_ = false, last_goaway_ = false, terminated_ = false, armed_ = false;
   bool write_blocked_ = false;
   loop::Direction write_waits_for_ = loop::Direction::write, read_waits_for_ = loop::Direction::read;

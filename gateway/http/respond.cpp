@@ -166,8 +166,8 @@ loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& ex
   co_return done.reusable;
 }
 
-void log_refused(Worker& worker, const Client& client, int status, std::string_view reason, std::string_view request_id) {
-  gateway::Metrics::refused(reason);
+void log_unrouted(Worker& worker, const Client& client, int status, std::string_view reason, std::string_view request_id) {
+  if (status >= 400) gateway::Metrics::refused(reason);
   gateway::the_metrics().requests.add();
   gateway::Metrics::response(status);
   if (!gateway::AccessLog::enabled()) return;

@@ -145,7 +145,7 @@ def test_jupyter_api_with_curl(gateway, jupyter):
     name = gateway.host("notebook", 8888)
     for http2 in (False, True):
         listed = curl(gateway, name, "/api/contents?token=sesame", http2=http2).json()
-        assert [entry["name"] for entry in listed["content"]] == ["work.ipynb"]
+        assert "work.ipynb" in [entry["name"] for entry in listed["content"]]
     assert curl(gateway, name, "/api/contents").status == 403
 
 

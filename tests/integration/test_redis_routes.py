@@ -57,7 +57,7 @@ class Traffic:
             try:
                 answer = curl(self.gateway, self.host, check=False, seconds=20)
                 if answer.status != 200:
-                    self.failures.append((time.monotonic(), answer.status, answer.report["errormsg"]))
+                    self.failures.append((time.monotonic(), answer.status, answer.error))
             except AssertionError as error:
                 self.failures.append((time.monotonic(), str(error)))
             self.count += 1
@@ -100,10 +100,9 @@ def test_the_seeds_keys_alone_work_at_once(make_gateway, redis, machine, tmp_pat
         port = gateway.ssh_port()
         redis.seed_route(SEED, machine, port, "physical")
         begin = time.monotonic()
-        route = wait_for(lambda: gateway.route(SEED), "the route did not come", 2)
         wait_for(lambda: listening(port), "the ssh port did not open", 2)
+        wait_for(lambda: gateway.route(SEED)["kind"] == "physical", "the type is not known", 2)
         assert time.monotonic() - begin < 1 * SLOW
-        assert route["kind"] == "physical"
         assert run(OpenSsh(sshd, port, tmp_path).command("echo reached")).stdout == b"reached\n"
         assert curl(gateway, gateway.host(SEED, page.port)).status == 200
 

@@ -11,8 +11,10 @@ class Answer:
     def __init__(self, done):
         self.body = done.stdout
         self.report = json.loads(done.stderr[done.stderr.rindex(b"\n{"):])
-        self.status = self.report["http_code"]
+        self.status = int(self.report["http_code"])
         self.seconds = done.seconds
+        self.exit = done.returncode
+        self.error = done.stderr[:done.stderr.rindex(b"\n{")].decode(errors="replace")  # what curl said, if it failed
 
     def header(self, name):
         """Every value of a header of the answer (of the last, where there were redirects or a 100)."""
@@ -27,13 +29,10 @@ def curl(gateway, host, path="/", *options, http2=False, check=True, scheme="htt
     port = gateway.https_port if scheme == "https" else gateway.http_port
     argv = [debian_tool("curl"), "-sS", "--noproxy", "*", "--cacert", gateway.ca.file,
             "--resolve", f"*:{port}:127.0.0.1", "-w",
-            '%{stderr}\n{"headers":%{header_json},"http_code":%{http_code},"http_version":"%{http_version}"'
-            ',"size_download":%{size_download},"num_connects":%{num_connects},"errormsg":"%{errormsg}"}\n',
+            '%{stderr}\n{"headers":%{header_json},"http_code":"%{http_code}","http_version":"%{http_version}"'
+            ',"size_download":%{size_download},"num_connects":%{num_connects}}\n',
             "--http2" if http2 else "--http1.1", *options, f"{scheme}://{host}:{port}{path}"]
-    done = run(argv, seconds=seconds, check=check)
-    answer = Answer(done)
-    answer.exit = done.returncode
-    return answer
+    return Answer(run(argv, seconds=seconds, check=check))
 
 
 class RawTls:

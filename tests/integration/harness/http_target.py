@@ -38,6 +38,7 @@ class HttpTarget:
         self.port = port or free_port()
         self.name = name
         self.requests = []        # (method, path) of each request, in order of arrival
+        self.close_codes = []     # of each WebSocket that has ended, as its client gave it
         self.open_streams = 0     # event streams and endless bodies that are being sent now
         self.sent = 0             # bytes of endless bodies handed to the socket
         self.loop = asyncio.new_event_loop()
@@ -68,8 +69,10 @@ class HttpTarget:
     @web.middleware
     async def _record(self, request, handler):
         self.requests.append((request.method, request.path_qs))
-        answer = await handler(request)
-        return answer
+        try:
+            return await handler(request)
+        except ConnectionError:
+            return web.Response()  # the other side went away in the middle of it, as some tests want
 
     async def _echo(self, request):
         """The request as the target saw it."""
@@ -130,6 +133,7 @@ class HttpTarget:
                 await socket.send_str(message.data)
             elif message.type == web.WSMsgType.BINARY:
                 await socket.send_bytes(message.data)
+        self.close_codes.append(socket.close_code)
         return socket
 
     async def _status(self, request):

@@ -20,7 +20,7 @@ using testing::IsEmpty;
 using namespace std::chrono_literals;
 
 std::string documented() {
-  return (std::filesystem::path(__FILE__).parent_path() / "../../../conf/envgate.yaml")
+  return (std::filesystem::path(ENVGATE_SOURCE_DIR) / "conf/envgate.yaml")
       .lexically_normal()
       .string();
 }

@@ -1,0 +1,355 @@
+// HTTP/2 as a client sees it: answers, bodies, trailers, interleaving, and that what a stream holds back is bounded.
+#include "gateway/http/h2_session.hpp"
+
+#include <gtest/gtest.h>
+
+#include "gateway/loop/event.hpp"
+#include "tests/unit/gateway/http/h2_peer.hpp"
+
+namespace envgate::http {
+namespace {
+
+using loop::Task;
+
+const FieldList kNoTrailers;
+
+Task<bool> hello(TestServer& server, Exchange& exchange) {
+  const Running running(server);
+  co_return co_await answer_text(exchange, "hello");
+}
+
+// The body back, as it comes, and its trailers.
+Task<bool> echo(TestServer& server, Exchange& exchange) {
+  const Running running(server);
+  exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
+  for (;;) {
+    const BodyPiece piece = co_await exchange.read_body(loop::kNever);
+    if (piece.state == BodyPiece::end) break;
+    if (piece.state == BodyPiece::failed) {
+      server.note(std::to_string(piece.status) + " " + std::string(piece.reason));
+      exchange.abort();
+      co_return false;
+    }
+    if (!co_await exchange.send_body(piece.bytes)) co_return false;
+  }
+  co_return co_await exchange.send_end(exchange.request_trailers());
+}
+
+Headers post(std::string path, Headers more = {}) {
+  Headers fields = {{":method", "POST"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", std::move(path)}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+
+TEST(H2Session, AnswersARequest) {
+  SocketPair pair;
+  TestServer server(pair.server, hello);
+  TestClient client(pair.client);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).status(), "200");
+  EXPECT_EQ(client.stream(id).field("content-length"), "5");
+  EXPECT_EQ(client.stream(id).body, "hello");
+  EXPECT_EQ(client.stream(id).error_code, NGHTTP2_NO_ERROR);
+  EXPECT_EQ(client.remote_setting(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL), 1u);
+  EXPECT_EQ(client.remote_setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), 128u);
+  EXPECT_TRUE(server.is_busy());
+  EXPECT_TRUE(eventually([&] { return !server.is_busy(); }));
+  EXPECT_TRUE(server.misbehaviour().empty());
+}
+
+TEST(H2Session, EchoesABody) {
+  SocketPair pair;
+  TestServer server(pair.server, echo);
+  TestClient client(pair.client);
+  const auto id = client.request(post("/"), true);
+  std::string sent;
+  for (int i = 0; i < 300'000; ++i) sent += static_cast<char>('a' + i % 23);
+  client.send_data(id, sent);
+  client.end(id);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).body, sent);
+  EXPECT_TRUE(client.stream(id).end_stream);
+}
+
+TEST(H2Session, PassesTrailersBothWays) {
+  SocketPair pair;
+  TestServer server(pair.server, echo);
+  TestClient client(pair.client);
+  const auto id = client.request(post("/"), true);
+  client.send_data(id, "body");
+  client.end(id, {{"grpc-status", "0"}, {"cookie", "a=b"}});
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).body, "body");
+  ASSERT_EQ(client.stream(id).heads.size(), 2u);
+  EXPECT_EQ(client.stream(id).field("grpc-status", 1), "0");
+  EXPECT_EQ(client.stream(id).field("cookie", 1), "");  // may not be in trailers
+}
+
+TEST(H2Session, TrailersWithoutABody) {
+  SocketPair pair;
+  TestServer server(pair.server, echo);
+  TestClient client(pair.client);
+  const auto id = client.request(post("/"), true);
+  client.end(id, {{"a", "b"}});
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).body, "");
+  EXPECT_EQ(client.stream(id).field("a", 1), "b");
+}
+
+TEST(H2Session, InterleavesStreams) {
+  SocketPair pair;
+  TestServer server(pair.server, echo);
+  TestClient client(pair.client);
+  constexpr int kStreams = 40, kRounds = 12;
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < kStreams; ++i) ids.push_back(client.request(post("/" + std::to_string(i)), true));
+  std::vector<std::string> sent(kStreams);
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kStreams; ++i) {
+      const std::string piece(static_cast<std::size_t>(1 + i * 211 + round * 17), static_cast<char>('a' + (i + round) % 26));
+      sent[static_cast<std::size_t>(i)] += piece;
+      client.send_data(ids[static_cast<std::size_t>(i)], piece);
+    }
+    // Every stream's echo has come this far before any of them goes on: none waits for another.
+    ASSERT_TRUE(client.run_until([&] {
+      for (int i = 0; i < kStreams; ++i)
+        if (client.stream(ids[static_cast<std::size_t>(i)]).body.size() < sent[static_cast<std::size_t>(i)].size()) return false;
+      return true;
+    })) << round;
+  }
+  EXPECT_TRUE(server.is_busy());
+  for (const auto id : ids) client.end(id);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(ids.back()).closed && client.stream(ids.front()).closed; }));
+  for (int i = 0; i < kStreams; ++i)
+    EXPECT_EQ(client.stream(ids[static_cast<std::size_t>(i)]).body, sent[static_cast<std::size_t>(i)]);
+}
+
+TEST(H2Session, HeadAndNoContentEndWithTheirHead) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer&, Exchange& exchange) -> Task<bool> {
+    const bool head = exchange.request().method == Method::head;
+    ResponseHead answer = response(head ? 200 : 204, Framing::none);
+    answer.has_content_length = head;
+    answer.content_length = head ? 1234 : 0;
+    exchange.send_head(answer, http2_forwarding(Framing::none));
+    co_return co_await exchange.send_end(kNoTrailers);
+  });
+  TestClient client(pair.client);
+  const auto head = client.request({{":method", "HEAD"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", "/"}});
+  const auto get = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return client.stream(head).closed && client.stream(get).closed; }));
+  EXPECT_EQ(client.stream(head).field("content-length"), "1234");
+  EXPECT_EQ(client.stream(get).status(), "204");
+}
+
+TEST(H2Session, SendsInformationalHeadsBeforeTheAnswer) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer&, Exchange& exchange) -> Task<bool> {
+    ResponseHead hints = response(103, Framing::none);
+    hints.fields.push_back({"Link", "</a.css>; rel=preload", FieldId::other, false});
+    co_await exchange.send_informational(hints);
+    co_await exchange.send_informational(response(100, Framing::none));
+    co_return co_await answer_text(exchange, "x");
+  });
+  TestClient client(pair.client);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  ASSERT_EQ(client.stream(id).heads.size(), 3u);
+  EXPECT_EQ(client.stream(id).status(0), "103");
+  EXPECT_EQ(client.stream(id).field("link", 0), "</a.css>; rel=preload");
+  EXPECT_EQ(client.stream(id).status(1), "100");
+  EXPECT_EQ(client.stream(id).status(2), "200");
+}
+
+TEST(H2Session, SendsErrorPages) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer&, Exchange& exchange) -> Task<bool> {
+    ErrorContext context;
+    context.environment = "demo";
+    context.request_id = "feed";
+    co_return co_await exchange.send_error(ErrorKind::stopped, context);
+  });
+  TestClient client(pair.client);
+  const auto get = client.get("/");
+  const auto head = client.request({{":method", "HEAD"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", "/"}});
+  ASSERT_TRUE(client.run_until([&] { return client.stream(head).closed && client.stream(get).closed; }));
+  EXPECT_EQ(client.stream(get).status(), "503");
+  EXPECT_EQ(client.stream(get).field("retry-after"), "5");
+  EXPECT_NE(client.stream(get).body.find("demo"), std::string::npos);
+  EXPECT_EQ(client.stream(head).status(), "503");
+  EXPECT_EQ(client.stream(head).body, "");
+}
+
+// ---- flow control ----
+
+TEST(H2Session, TakesNoMoreFromAClientThanItsTargetDoes) {
+  SocketPair pair;
+  H2Options options;
+  options.stream_window = 70'000;
+  options.connection_window = 100'000;
+  TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
+    // A target that takes one piece and then stalls until it is told.
+    const BodyPiece first = co_await exchange.read_body(loop::kNever);
+    s.counted += first.bytes.size();
+    while (s.counted < 1'000'000'000) co_await loop::sleep_until(s.reactor(), loop::Clock::now() + std::chrono::milliseconds(8));
+    std::size_t taken = first.bytes.size();
+    for (;;) {
+      const BodyPiece piece = co_await exchange.read_body(loop::kNever);
+      if (piece.state != BodyPiece::data) break;
+      taken += piece.bytes.size();
+    }
+    co_return co_await answer_text(exchange, std::to_string(taken));
+  }, options);
+  TestClient client(pair.client);
+  const auto id = client.request(post("/"), true);
+  client.run_until([&] { return client.remote_setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE) == 70'000; });
+  client.send_data(id, std::string(1'000'000, 'x'));
+  client.end(id);
+  client.run_for(0.3);
+  // Not yet: what is on its way is the window, and the first piece was not given back.
+  EXPECT_FALSE(client.stream(id).closed);
+  EXPECT_EQ(nghttp2_session_get_stream_remote_window_size(client.session(), id), 0);
+  server.counted = 2'000'000'000;
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).body, "1000000");
+}
+
+TEST(H2Session, AStalledStreamDoesNotHoldUpAnother) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
+    const Running running(s);
+    if (exchange.request().path == "/stall") {
+      co_await loop::sleep_until(s.reactor(), loop::kNever);
+    }
+    co_return co_await echo(s, exchange);
+  });
+  TestClient client(pair.client);
+  const auto stalled = client.request(post("/stall"), true);
+  client.send_data(stalled, std::string(2'000'000, 'x'));
+  const auto other = client.request(post("/"), true);
+  client.send_data(other, std::string(2'000'000, 'y'));
+  client.end(other);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(other).closed; }));
+  EXPECT_EQ(client.stream(other).body.size(), 2'000'000u);
+  EXPECT_FALSE(client.stream(stalled).closed);
+}
+
+Task<bool> endless(TestServer& server, Exchange& exchange) {
+  const Running running(server);
+  exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
+  const std::string piece(10'000, 'z');
+  while (server.counted < 50'000'000) {  // not `&& co_await`: g++ 12 awaits whatever stands before it
+    if (!co_await exchange.send_body(piece)) break;
+    server.counted += piece.size();
+  }
+  co_return co_await exchange.send_end(kNoTrailers);
+}
+
+TEST(H2Session, AClientThatOpensNoWindowSlowsTheTarget) {
+  SocketPair pair;
+  TestServer server(pair.server, endless);
+  TestClient::Options options;
+  options.stream_window = 100'000;
+  options.auto_window_update = false;
+  TestClient client(pair.client, options);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).body.size() == 65'535; }));  // the connection's
+  client.run_for(0.2);
+  EXPECT_EQ(client.stream(id).body.size(), 65'535u);
+  EXPECT_LE(server.counted, 80'000u);
+  client.consume(id, 65'535);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).body.size() >= 100'000; }));
+}
+
+TEST(H2Session, AClientThatDoesNotReadSlowsTheTarget) {
+  SocketPair pair;
+  TestServer server(pair.server, endless);
+  TestClient::Options options;
+  options.stream_window = 1 << 30;
+  TestClient client(pair.client, options);
+  nghttp2_session_set_local_window_size(client.session(), NGHTTP2_FLAG_NONE, 0, 1 << 30);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return !client.stream(id).body.empty(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  const std::size_t before = server.counted;
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(server.counted, before);  // the socket is full, and nothing more was taken
+  EXPECT_LT(before, 2'000'000u);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }, 20));
+  EXPECT_EQ(client.stream(id).body.size(), server.counted);
+}
+
+TEST(H2Session, SmallPiecesLeaveAtOnceAndTogether) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
+    exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
+    for (int i = 0; i < 1000; ++i)
+      if (!co_await exchange.send_body("event\n")) co_return false;
+    co_await exchange.flush();
+    co_await loop::sleep_until(s.reactor(), loop::Clock::now() + std::chrono::milliseconds(300));
+    co_return co_await exchange.send_end(kNoTrailers);
+  });
+  TestClient client(pair.client);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).body.size() == 6000; }));
+  EXPECT_FALSE(client.stream(id).closed);  // they did not wait for the end
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+}
+
+// ---- tunnels ----
+
+TEST(H2Session, CarriesATunnelBothWaysAndHalfClosed) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
+    EXPECT_EQ(exchange.request().upgrade, Upgrade::websocket);
+    EXPECT_FALSE(exchange.body_ended());
+    ResponseHead head = response(200, Framing::none);
+    head.upgrade = Upgrade::websocket;
+    exchange.send_head(head, http2_forwarding(Framing::none));
+    net::Buffer early;
+    EXPECT_EQ(exchange.tunnel(early), nullptr);
+    EXPECT_EQ(exchange.request().path, "/socket");
+    EXPECT_EQ(exchange.request().authority.text, "a.example");
+    for (;;) {
+      const BodyPiece piece = co_await exchange.read_body(loop::kNever);
+      if (piece.state != BodyPiece::data) {
+        s.note(piece.state == BodyPiece::end ? "end" : "failed");
+        break;
+      }
+      if (!co_await exchange.send_body(piece.bytes)) co_return false;
+    }
+    co_await exchange.send_body("bye");
+    co_return co_await exchange.send_end(kNoTrailers);
+  });
+  TestClient client(pair.client);
+  const auto id = client.request({{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"},
+                                  {":authority", "a.example"}, {":path", "/socket"}, {"sec-websocket-version", "13"}}, true);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).status() == "200"; }));
+  EXPECT_FALSE(client.stream(id).end_stream);
+  for (const std::string_view message : {"one", "two"}) {
+    const std::size_t before = client.stream(id).body.size();
+    client.send_data(id, message);
+    ASSERT_TRUE(client.run_until([&] { return client.stream(id).body.size() == before + 3; }));
+  }
+  client.end(id);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).closed; }));
+  EXPECT_EQ(client.stream(id).body, "onetwobye");
+  EXPECT_EQ(client.stream(id).error_code, NGHTTP2_NO_ERROR);
+  EXPECT_EQ(server.notes(), std::vector<std::string>{"end"});
+}
+
+TEST(H2Session, ATunnelThatIsResetFailsItsReader) {
+  SocketPair pair;
+  TestServer server(pair.server, echo);
+  TestClient client(pair.client);
+  const auto id = client.request({{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"},
+                                  {":authority", "a.example"}, {":path", "/socket"}}, true);
+  ASSERT_TRUE(client.run_until([&] { return client.stream(id).status() == "200"; }));
+  client.reset(id);
+  ASSERT_TRUE(client.run_until([&] { return !server.notes().empty(); }));
+  EXPECT_EQ(server.notes()[0], "0 client_gone");
+}
+
+}  // namespace
+}  // namespace envgate::http
