@@ -243,7 +243,6 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         print(f"{gateway.rss() / MIB:.1f} MiB afterwards")
 
 
-@pytest.mark.xfail(strict=True, reason="only https and http are counted in the gauge of open connections")
 def test_open_connections_are_counted_by_protocol(make_gateway, routes, banner_target):
     gateway = make_gateway()
     port = gateway.ssh_port()
