@@ -24,7 +24,8 @@ constexpr std::size_t kPseudoFields = 8;
 }  // namespace
 
 H2Exchange::H2Exchange(H2Session& session, std::int32_t stream)
-    : session_(session), stream_(stream), block_(take_block()), readable_(session.reactor()), writable_(session.reactor()) {}
+    : session_(session), stream_(stream), block_(take_block()),
+      window_(session.stream_window(), session.reactor().now()), readable_(session.reactor()), writable_(session.reactor()) {}
 
 H2Exchange::~H2Exchange() { block_->list.swap(request_.fields); }
 
@@ -81,10 +82,15 @@ void H2Exchange::give_credit(std::size_t n) {
   session_.output();
 }
 
+void H2Exchange::take_piece(std::size_t n) {
+  if (window_.taken(n, body_.size(), session_.reactor().now())) session_.grow(stream_, window_);
+  give_credit(n);
+}
+
 loop::Task<BodyPiece> H2Exchange::read_body(loop::Deadline deadline) {
   if (const std::size_t taken = std::exchange(given_, 0)) {
     body_.pop(taken);
-    if (!discarding_) give_credit(taken);
+    if (!discarding_) take_piece(taken);
   }
   struct Reading {
     bool& flag;

@@ -66,7 +66,7 @@ struct H2Session::Readable {
 H2Session::H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service, const H2Options& options)
     : reactor_(reactor), stream_(stream), service_(service), options_(options), handle_(make_h2_session(*this, options)),
       idle_since_(reactor.now()), period_(check_period(options)), resets_(options.resets, reactor.now()),
-      control_(options.control, reactor.now()) {}
+      control_(options.control, reactor.now()), connection_window_(options.connection_window) {}
 
 H2Session::~H2Session() {
   streams_.cancel();
@@ -214,6 +214,19 @@ loop::Task<void> H2Session::refuse(H2Exchange& exchange, const Verdict& verdict)
   ErrorContext context;
   context.request_id = request_id;
   co_await exchange.send_error(kind_of(verdict.status), context);
+}
+
+void H2Session::grow(std::int32_t stream, H2Window& window) {
+  const std::uint32_t wanted = std::min(window.size() * 2, options_.most_window);
+  if (wanted <= window.size()) return;
+  const std::uint32_t connection = options_.connection_window + (wanted - options_.stream_window);
+  if (connection > connection_window_) {
+    if (!window_share_.take(connection - connection_window_)) return;
+    connection_window_ = connection;
+    nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(connection));
+  }
+  window.grow_to(wanted);
+  nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, stream, static_cast<std::int32_t>(wanted));
 }
 
 // ---- misbehaviour ----
@@ -373,7 +386,9 @@ void H2Session::arm_timer() {
 
 void H2Session::expired() {
   if (state_ != State::open || terminated_) return broken();
-  drain();
+  // While requests are only being finished there is nothing to say: GOAWAY is for the one that would come next, and
+  // some clients take no answer after it.
+  if (draining_ || exchanges_.empty()) drain();
   check_idle();
   check_stalled();
   if (state_ == State::open && !terminated_) arm_timer();
