@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kMostConnections = 64;  // at each door: strangers at one cannot shut the other
 constexpr std::chrono::milliseconds kExhaustedPause{100};
+constexpr std::chrono::seconds kHearOut{1};
 
 }  // namespace
 
@@ -126,6 +127,19 @@ Response Server::answer(Request& request) {
   return response;
 }
 
+// A caller that was answered before it asked must be able to ask all the same, or it would die of EPIPE unanswered.
+static loop::Task<void> hear_out(net::Socket& socket) {
+  socket.shutdown_write();
+  const loop::Deadline deadline = socket.watch().reactor().after(kHearOut);
+  for (;;) {
+    const bool ready = co_await net::wait_readable(socket, deadline);
+    if (!ready) break;
+    char waste[512];
+    const net::IoResult got = socket.try_read(waste);
+    if (got.status == net::IoStatus::end || got.status == net::IoStatus::error) break;
+  }
+}
+
 loop::Task<void> Server::serve(Door& door, net::Accepted accepted) {
   const Door::Place place(door);
   net::Socket socket;
@@ -134,6 +148,7 @@ loop::Task<void> Server::serve(Door& door, net::Accepted accepted) {
     const std::string text = to_http(problem(503, "too many admin connections; try again"), true, false);
     const iovec piece{const_cast<char*>(text.data()), text.size()};
     socket.try_write({&piece, 1});
+    co_await hear_out(socket);
     co_return;
   }
   const Caller caller = door.is_unix() ? check_caller(socket.fd(), socket_.group()) : Caller();

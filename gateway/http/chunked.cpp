@@ -101,7 +101,8 @@ std::string_view ChunkedDecoder::take_extension(char c) {
     state_ = State::size_lf;
     return {};
   }
-  if (internal::is_control(static_cast<unsigned char>(c))) return c == '\n' ? "bare_lf" : "bad_chunk_extension";
+  if (internal::is_control(static_cast<unsigned char>(c)))
+    return c == '\n' ? "bare_lf" : "bad_chunk_extension";
   if (++extension_ > limits_->extension || ++extensions_ > limits_->all_extensions)
     return "chunk_extensions_too_long";
   return {};
@@ -119,8 +120,10 @@ std::string_view ChunkedDecoder::take_trailer(char c) {
     state_ = State::end_lf;
     return {};
   }
-  if (c != '\r' && internal::is_control(static_cast<unsigned char>(c))) return c == '\n' ? "bare_lf" : "control_byte";
-  if (state_ == State::trailer_start && ++trailer_lines_ > limits_->trailer_fields) return "too_many_trailers";
+  if (c != '\r' && internal::is_control(static_cast<unsigned char>(c)))
+    return c == '\n' ? "bare_lf" : "control_byte";
+  if (state_ == State::trailer_start && ++trailer_lines_ > limits_->trailer_fields)
+    return "too_many_trailers";
   if (trailer_text_.size() >= limits_->trailers) return "trailers_too_long";
   trailer_text_ += c;
   state_ = c == '\r' ? State::trailer_lf : State::trailer;

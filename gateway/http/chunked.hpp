@@ -9,9 +9,9 @@
 //     else break;                                       // need_more, done or error
 //   }
 //
-// Extensions are skipped, not refused: RFC 9112 section 7.1.1 says MUST ignore, and no target sees them, since
-// chunks are framed anew. They are bounded per chunk and per message, and the line must end in exactly CRLF:
-// the known attacks need a parser that lets a bare LF end an extension.
+// Extensions are skipped, not refused: RFC 9112 section 7.1.1 says MUST ignore, and no target sees them,
+// since chunks are framed anew. They are bounded per chunk and per message, and the line must end in exactly
+// CRLF: the known attacks need a parser that lets a bare LF end an extension.
 // Thread: any. Owns: the trailer section's bytes. Allocates only when trailer fields arrive.
 // Source: RFC 9112 section 7.1.
 #pragma once

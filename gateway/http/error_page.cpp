@@ -50,7 +50,8 @@ Preference preference(std::string_view accept, std::string_view family, std::str
     const int specificity = equals_ignoring_case(range, type) ? 3
                             : equals_ignoring_case(range, family) ? 2 : range == "*/*" ? 1 : 0;
     if (specificity <= best.specificity) continue;
-    best = {semicolon == std::string_view::npos ? 1000 : range_quality(member.substr(semicolon + 1)), specificity};
+    best = {semicolon == std::string_view::npos ? 1000 : range_quality(member.substr(semicolon + 1)),
+            specificity};
   }
   return best;
 }
@@ -63,16 +64,19 @@ bool is_better(const Preference& a, const Preference& b) {
 
 constexpr std::string_view kHead =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
-    "<title>";
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+    "<meta name=\"robots\" content=\"noindex\"><title>";
 constexpr std::string_view kStyle =
-    "</title>\n<style>:root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
-    "font:16px/1.6 system-ui,sans-serif;background:#f6f7f9;color:#1c2330}main{max-width:34rem;margin:1.5rem;"
-    "padding:2rem;border-radius:12px;background:#fff;box-shadow:0 1px 4px #0002}b{font-size:.95rem;color:#5b6b88}"
-    "h1{margin:.2rem 0 .8rem;font-size:1.5rem}p{margin:.5rem 0}dl{display:grid;grid-template-columns:auto 1fr;"
-    "gap:.1rem .9rem;margin:1.4rem 0 0;font-size:.85rem;color:#5b6b88}dd{margin:0;font-family:monospace;"
-    "overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{background:#12151b;color:#e6e9ef}"
-    "main{background:#1b2029}b,dl{color:#93a1bb}}</style></head>\n<body><main><b>";
+    "</title>\n<style>:root{color-scheme:light dark}"
+    "body{margin:0;min-height:100vh;display:grid;place-items:center;font:16px/1.6 system-ui,sans-serif;"
+    "background:#f6f7f9;color:#1c2330}"
+    "main{max-width:34rem;margin:1.5rem;padding:2rem;border-radius:12px;background:#fff;"
+    "box-shadow:0 1px 4px #0002}"
+    "b{font-size:.95rem;color:#5b6b88}h1{margin:.2rem 0 .8rem;font-size:1.5rem}p{margin:.5rem 0}"
+    "dl{display:grid;grid-template-columns:auto 1fr;gap:.1rem .9rem;margin:1.4rem 0 0;font-size:.85rem;"
+    "color:#5b6b88}dd{margin:0;font-family:monospace;overflow-wrap:anywhere}"
+    "@media(prefers-color-scheme:dark){body{background:#12151b;color:#e6e9ef}main{background:#1b2029}"
+    "b,dl{color:#93a1bb}}</style></head>\n<body><main><b>";
 
 void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
@@ -147,7 +151,8 @@ int status_of(ErrorKind kind) { return text_of(kind).status; }
 
 ErrorKind kind_of(int status) {
   for (const ErrorText& text : kErrorTexts)
-    if (text.status == status && text.kind != ErrorKind::port_not_open && text.kind != ErrorKind::target_refused)
+    if (text.status == status && text.kind != ErrorKind::port_not_open &&
+        text.kind != ErrorKind::target_refused)
       return text.kind;
   return ErrorKind::bad_request;
 }
@@ -171,7 +176,8 @@ ErrorPage::ErrorPage(ErrorKind kind, const ErrorContext& context) : status_(stat
   add_number("content-length", body_.size());
   add("cache-control", "no-store");
   add("vary", "Accept");
-  add("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'");
+  add("content-security-policy",
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'");
   add("x-content-type-options", "nosniff");
   add("referrer-policy", "no-referrer");
   if (!context.request_id.empty()) add("x-request-id", context.request_id);
@@ -187,7 +193,8 @@ void append_error_response(std::string& out, ErrorKind kind, const ErrorContext&
   out += "HTTP/1.1 ";
   append_number(out, static_cast<std::uint64_t>(page.status()));
   out.append(" ").append(reason_phrase(page.status())).append("\r\n");
-  for (const Field& field : page.fields()) out.append(field.name).append(": ").append(field.value).append("\r\n");
+  for (const Field& field : page.fields())
+    out.append(field.name).append(": ").append(field.value).append("\r\n");
   // RFC 9110 section 15.5.22: 426 says what to upgrade to.
   const bool upgrade = kind == ErrorKind::websocket_version;
   if (upgrade) out += "upgrade: websocket\r\n";

@@ -51,12 +51,12 @@ struct ErrorContext {
   std::uint32_t retry_after = 5;  // seconds
 };
 
-// What Accept asks for: true for a problem document. A person's browser, and a client that takes anything, get
-// the page. Source: RFC 9110 section 12.5.1.
+// What Accept asks for: true for a problem document. A person's browser, and a client that takes anything,
+// get the page. Source: RFC 9110 section 12.5.1.
 bool prefers_problem(std::string_view accept);
 
-// The answer's parts, for HTTP/2. `fields` are lower case, content-length among them; names and values point at
-// literals, into this object and at the context's strings. Not to be copied or moved for that reason.
+// The answer's parts, for HTTP/2. `fields` are lower case, content-length among them; names and values point
+// at literals, into this object and at the context's strings. Not to be copied or moved for that reason.
 class ErrorPage {
  public:
   ErrorPage(ErrorKind kind, const ErrorContext& context);

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kIds = static_cast<std::size_t>(FieldId::count_);
 
 // By FieldId.
+// clang-format off
 constexpr std::array<std::string_view, kIds> kNames = {
     "", "", "",
     "connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-authenticate",
@@ -20,20 +21,23 @@ constexpr std::array<std::string_view, kIds> kNames = {
     "accept", "accept-encoding", "accept-language", "access-control-request-headers",
     "access-control-request-method", "alt-svc", "authentication-info", "authorization", "cache-control",
     "cookie", "date", "etag", "if-match", "if-modified-since", "if-none-match", "if-range",
-    "if-unmodified-since", "last-modified", "location", "max-forwards", "origin", "pragma", "range", "referer",
-    "retry-after", "server", "set-cookie", "strict-transport-security", "user-agent", "vary", "via",
+    "if-unmodified-since", "last-modified", "location", "max-forwards", "origin", "pragma", "range",
+    "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "user-agent", "vary", "via",
     "www-authenticate",
     "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol",
     "sec-websocket-version",
 };
+// clang-format on
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-// A perfect hash over length and three characters; the multiplier is found while compiling, and a new name for
-// which there is none breaks the build rather than the lookup.
+// A perfect hash over length and three characters; the multiplier is found while compiling, and a new name
+// for which there is none breaks the build rather than the lookup.
 constexpr std::size_t kSlots = 512;
 constexpr std::uint32_t hash(std::string_view name, std::uint32_t multiplier) {
-  const auto at = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(name[i]) | 0x20); };
+  const auto at = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(name[i]) | 0x20);
+  };
   const std::uint32_t key = at(0) | at(name.size() / 2) << 8 | at(name.size() - 1) << 16 |
                             static_cast<std::uint32_t>(name.size()) << 24;
   return (key * multiplier) >> 23;  // 9 bits
@@ -66,7 +70,8 @@ constexpr Lookup make_lookup() {
 }
 
 constexpr Lookup kLookup = make_lookup();
-static_assert(kLookup.multiplier != 0, "no perfect hash for these names: widen kSlots or take another character");
+static_assert(kLookup.multiplier != 0,
+              "no perfect hash for these names: widen kSlots or take another character");
 
 bool has_prefix(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && equals_ignoring_case(name.substr(0, prefix.size()), prefix);

@@ -1,5 +1,5 @@
-// Header fields as views: the name, the value, and which of the names that the gateway acts upon it is. A name
-// is looked up once, when it is parsed; everything later (framing, stripping, forwarding) compares small
+// Header fields as views: the name, the value, and which of the names that the gateway acts upon it is. A
+// name is looked up once, when it is parsed; everything later (framing, stripping, forwarding) compares small
 // integers. HTTP/1 and HTTP/2 share these types.
 // Thread: any. Owns: nothing; every view points into the buffer that the message was read into.
 // Source: RFC 9110 sections 5 (fields), 7.6.1 (Connection), RFC 9113 section 8.2.

@@ -20,8 +20,8 @@ Verdict parse_field_lines(std::string_view lines, int status, FieldList& out) {
   const char* const end = at + lines.size();
   while (*at != '\r') {
     const char* const name = at;
-    std::uint8_t seen = 0;
-    while (const std::uint8_t bits = kNameTable[static_cast<unsigned char>(*at)]) {  // stops at the CR at the latest
+    std::uint8_t seen = 0;  // the scan stops at the CR at the latest
+    while (const std::uint8_t bits = kNameTable[static_cast<unsigned char>(*at)]) {
       seen |= bits;
       ++at;
     }
@@ -32,7 +32,8 @@ Verdict parse_field_lines(std::string_view lines, int status, FieldList& out) {
     const char* const line_end = find_cr(at, end);
     const char* value_end = line_end;
     while (value_end != at && is_space(value_end[-1])) --value_end;
-    out.push_back({name_view, {at, static_cast<std::size_t>(value_end - at)}, field_id(name_view, (seen & kUnderscore) != 0), false});
+    const std::string_view value(at, static_cast<std::size_t>(value_end - at));
+    out.push_back({name_view, value, field_id(name_view, (seen & kUnderscore) != 0), false});
     at = line_end + 2;
   }
   return {};

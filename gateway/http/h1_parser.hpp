@@ -1,6 +1,7 @@
 // The strict HTTP/1.x parser, in two steps. A HeadScanner looks at bytes as they arrive, remembers where it
-// stopped, and finds the end of the head or the first thing that no head may contain; then one call parses the
-// whole head. No byte of a value is looked at twice, and nothing is allocated once the field list has grown.
+// stopped, and finds the end of the head or the first thing that no head may contain; then one call parses
+// the whole head. Values are only searched, 16 bytes at a time; nothing is allocated once the field list has
+// grown.
 //
 //   auto scan = scanner.scan(buffer);           // again, from the same first byte, whenever more has arrived
 //   if (scan.state == Scan::complete) verdict = parse_request_head(scan.head, request);

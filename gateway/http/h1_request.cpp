@@ -26,7 +26,8 @@ Verdict split_request_line(std::string_view line, RequestLine& out) {
 
 Verdict read_version(std::string_view text, Version& out) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (text.size() != 8 || text.substr(0, 5) != "HTTP/" || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
+  if (text.size() != 8 || text.substr(0, 5) != "HTTP/" || !is_digit(text[5]) || text[6] != '.' ||
+      !is_digit(text[7]))
     return reject(400, "bad_request_line");
   if (text == "HTTP/1.1") out = Version::http11;
   else if (text == "HTTP/1.0") out = Version::http10;
@@ -72,8 +73,9 @@ Verdict read_expect(const ControlFields& control, RequestHead& out) {
 }
 
 Verdict read_upgrade(const ControlFields& control, RequestHead& out) {
-  // RFC 9110 section 7.8: ignored in HTTP/1.0, and without the connection option. What is not a GET to websocket
-  // (h2c above all) is ignored too, which is a server's right: the request is answered as if it had not asked.
+  // RFC 9110 section 7.8: ignored in HTTP/1.0, and without the connection option. What is not a GET to
+  // websocket (h2c above all) is ignored too, which is a server's right: the request is answered as if it had
+  // not asked.
   if (!control.websocket || !control.upgrade || out.version != Version::http11 || out.method != Method::get)
     return {};
   if (out.has_body()) return reject(400, "upgrade_with_body");
@@ -85,7 +87,8 @@ Verdict read_fields(const Authority& absolute, RequestHead& out) {
   ControlFields control;
   if (auto verdict = internal::gather_control_fields(out.fields, 400, control); !verdict.ok()) return verdict;
   if (auto verdict = read_host(control, absolute, out); !verdict.ok()) return verdict;
-  if (auto verdict = internal::read_framing(control, out.version, 400, out.framing, out.content_length); !verdict.ok())
+  if (auto verdict = internal::read_framing(control, out.version, 400, out.framing, out.content_length);
+      !verdict.ok())
     return verdict;
   out.keep_alive = !control.close && (out.version == Version::http11 || control.keep_alive);
   out.accepts_trailers = control.te_trailers && out.version == Version::http11;

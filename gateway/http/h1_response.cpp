@@ -9,10 +9,11 @@ using internal::ControlFields;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// HTTP-version SP status-code [ SP [ reason-phrase ] ]. The second space is required by RFC 9112 section 4, but
-// small servers leave it out with an empty reason, and nothing else can be meant.
+// HTTP-version SP status-code [ SP [ reason-phrase ] ]. The second space is required by RFC 9112 section 4,
+// but small servers leave it out with an empty reason, and nothing else can be meant.
 Verdict read_status_line(std::string_view line, ResponseHead& out) {
-  if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || (line[7] != '0' && line[7] != '1') || line[8] != ' ')
+  if (line.size() < 12 || line.substr(0, 7) != "HTTP/1." || (line[7] != '0' && line[7] != '1') ||
+      line[8] != ' ')
     return reject(502, "bad_status_line");
   out.version = line[7] == '0' ? Version::http10 : Version::http11;
   if (!is_digit(line[9]) || !is_digit(line[10]) || !is_digit(line[11])) return reject(502, "bad_status_line");
@@ -60,7 +61,8 @@ Verdict parse_response_head(const ScannedHead& head, const ResponseContext& cont
     return verdict;
   ControlFields control;
   if (auto verdict = internal::gather_control_fields(out.fields, 502, control); !verdict.ok()) return verdict;
-  if (auto verdict = internal::read_framing(control, out.version, 502, out.framing, out.content_length); !verdict.ok())
+  if (auto verdict = internal::read_framing(control, out.version, 502, out.framing, out.content_length);
+      !verdict.ok())
     return verdict;
   out.has_content_length = out.framing == Framing::length;
   out.keep_alive = !control.close && (out.version == Version::http11 || control.keep_alive);

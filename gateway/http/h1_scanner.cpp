@@ -21,8 +21,8 @@ Scan HeadScanner::rejected(int status, std::string_view reason) const {
   return out;
 }
 
-// Which bound is passed first depends on the bytes alone, not on how they were split: a head is refused for the
-// same reason however it arrives.
+// Which bound is passed first depends on the bytes alone, not on how they were split: a head is refused for
+// the same reason however it arrives.
 bool HeadScanner::too_long(std::size_t line_end, Scan& out) const {
   const std::size_t line_limit = lines_ == 0 ? limits_->request_line : limits_->field_line;
   const std::size_t line_bound = line_start_ + line_limit, head_bound = start_ + limits_->head;

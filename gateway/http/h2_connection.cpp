@@ -21,7 +21,7 @@ class Service final : public H2Service {
   std::string refused(const Verdict& verdict) override {
     std::string request_id;
     append_request_id(request_id);
-    log_refused(worker_, client_, verdict.status, verdict.reason, request_id);
+    log_unrouted(worker_, client_, verdict.status, verdict.reason, request_id);
     return request_id;
   }
 

@@ -105,7 +105,8 @@ loop::Task<BodyPiece> H2Exchange::read_body(loop::Deadline deadline) {
     }
     if (remote_ended_) co_return BodyPiece{};
     reading_ = true;
-    if (!co_await readable_.wait(deadline)) co_return BodyPiece{BodyPiece::failed, {}, 408, "request_body_timeout"};
+    const bool arrived = co_await readable_.wait(deadline);
+    if (!arrived) co_return BodyPiece{BodyPiece::failed, {}, 408, "request_body_timeout"};
   }
 }
 
@@ -269,8 +270,14 @@ void H2Exchange::close(bool at_fault) {
 
 void H2Exchange::end_sent() {
   end_sent_ = true;
-  // RFC 9113 section 8.1: the answer is whole, the rest of the request is not wanted.
-  if (!task_running_ && !remote_ended_) reset(NGHTTP2_NO_ERROR);
+  if (!task_running_ && !remote_ended_) decline_rest();
+}
+
+// RFC 9113 section 8.1: the answer is whole, the rest of the request is not wanted. The reset follows the answer at a
+// distance: a client that reads both at once may take the stream for failed (curl 7.88 does, and shows no answer).
+void H2Exchange::decline_rest() {
+  loop::Reactor& reactor = session_.reactor();
+  reactor.timers().arm(*this, reactor.now() + std::chrono::milliseconds(250));
 }
 
 void H2Exchange::end_task() {
@@ -278,7 +285,7 @@ void H2Exchange::end_task() {
   abandoned_ = nullptr;
   drop_body();
   if (!answer_ended_) reset(NGHTTP2_INTERNAL_ERROR);
-  else if (end_sent_ && !remote_ended_) reset(NGHTTP2_NO_ERROR);
+  else if (end_sent_ && !remote_ended_) decline_rest();
 }
 
 net::Stream* H2Exchange::tunnel(net::Buffer&) {

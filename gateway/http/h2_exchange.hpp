@@ -22,7 +22,7 @@ namespace envgate::http {
 
 class H2Session;
 
-class H2Exchange final : public Exchange {
+class H2Exchange final : public Exchange, loop::Timer {
  public:
   H2Exchange(H2Session& session, std::int32_t stream);
   ~H2Exchange() override;
@@ -97,6 +97,8 @@ class H2Exchange final : public Exchange {
   void take_piece(std::size_t n);
   void fail_body(int status, std::string_view reason);
   void drop_body();
+  void decline_rest();
+  void expired() override { reset(0 /* NO_ERROR */); }
 
   H2Session& session_;
   std::int32_t stream_;

@@ -3,7 +3,8 @@
 namespace envgate::http {
 namespace {
 
-constexpr std::uint8_t kNameByte = 1, kLiteralByte = 2;  // of a DNS name (and '_', which people use); of an IP literal
+constexpr std::uint8_t kNameByte = 1;     // of a DNS name, and '_', which people use
+constexpr std::uint8_t kLiteralByte = 2;  // of an IP literal
 struct HostTable {
   std::uint8_t at[256]{};
   constexpr HostTable() {
@@ -83,7 +84,8 @@ std::string_view version_text(Version version) {
   return version == Version::http10 ? "HTTP/1.0" : version == Version::http11 ? "HTTP/1.1" : "HTTP/2.0";
 }
 
-// Source: RFC 9110 section 15, RFC 6585, RFC 8297, RFC 8470, and WebDAV's 102, 207, 208, 226, 422 to 424, 507, 508.
+// Source: RFC 9110 section 15, RFC 6585, RFC 8297, RFC 8470, and WebDAV's 102, 207, 208, 226, 422 to 424,
+// 507, 508.
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 100: return "Continue";

@@ -1,6 +1,6 @@
 // One request head and one response head, after they were found good, whichever version they came in. The
-// parsers (h1_parser.hpp, message_h2.hpp) fill them; the forwarder decides by them; rewrite.hpp writes them out
-// again. All of it is views and numbers: what is not in these structs is not forwarded.
+// parsers (h1_parser.hpp, message_h2.hpp) fill them; the forwarder decides by them; rewrite.hpp writes them
+// out again. All of it is views and numbers: what is not in these structs is not forwarded.
 // Thread: any; one message is used by one thread. Owns: nothing but the field list's memory, kept by clear().
 // The views point into the buffer that was parsed, which must stay where it is as long as they are used.
 #pragma once
@@ -19,8 +19,8 @@ enum class Upgrade : std::uint8_t { none, websocket };
 // Where the body ends. `until_end`: at END_STREAM (HTTP/2), or when the target closes (HTTP/1 responses).
 enum class Framing : std::uint8_t { none, length, chunked, until_end };
 
-// What a stranger's bytes were found to be. `reason` is a literal in snake_case, from a fixed set: fit to be a
-// metric's label. For responses the status is the one that the client gets instead: 502.
+// What a stranger's bytes were found to be. `reason` is a literal in snake_case, from a fixed set: fit to be
+// a metric's label. For responses the status is the one that the client gets instead: 502.
 struct [[nodiscard]] Verdict {
   int status = 0;  // 0: good
   std::string_view reason;

@@ -52,14 +52,17 @@ Verdict gather_control_fields(FieldList& fields, int status, ControlFields& out)
         out.host = &field;
         break;
       case FieldId::content_length: note(out.content_length, field, "two_lengths", out); break;
-      case FieldId::transfer_encoding: note(out.transfer_encoding, field, "two_transfer_encodings", out); break;
+      case FieldId::transfer_encoding:
+        note(out.transfer_encoding, field, "two_transfer_encodings", out);
+        break;
       case FieldId::expect:
         (equals_ignoring_case(field.value, "100-continue") ? out.expect_continue : out.expect_other) = true;
         break;
       case FieldId::upgrade: out.websocket |= lists(field.value, "websocket"); break;
       case FieldId::te: out.te_trailers |= lists(field.value, "trailers"); break;
       case FieldId::connection:
-        if (auto verdict = read_connection(fields, field.value, status, options, out); !verdict.ok()) return verdict;
+        if (auto verdict = read_connection(fields, field.value, status, options, out); !verdict.ok())
+          return verdict;
         break;
       default: break;
     }

@@ -1,5 +1,5 @@
-// What the fields of a head say about the connection and the body, gathered in one pass: the part of reading a
-// message that requests and responses, HTTP/1 and HTTP/2 have in common. Internal to the parsers.
+// What the fields of a head say about the connection and the body, gathered in one pass: the part of reading
+// a message that requests and responses, HTTP/1 and HTTP/2 have in common. Internal to the parsers.
 // Thread: any.
 // Source: RFC 9110 sections 7.6.1, 7.8, 8.6, 10.1.1; RFC 9112 section 6.
 #pragma once
@@ -27,8 +27,8 @@ struct ControlFields {
   bool expect_other = false;
 };
 
-// Marks the fields that Connection nominates, too. Fields that came twice are noted here and refused by whoever
-// reads them. Errors: `status` for a Connection field that is not a short list of tokens.
+// Marks the fields that Connection nominates, too. Fields that came twice are noted here and refused by
+// whoever reads them. Errors: `status` for a Connection field that is not a short list of tokens.
 Verdict gather_control_fields(FieldList& fields, int status, ControlFields& out);
 
 // 1 to 19 digits, at most 2^63 - 1; no sign, no list. Source: RFC 9110 section 8.6.

@@ -21,7 +21,8 @@ std::string_view* slot_of(std::string_view name, PseudoFields& pseudo) {
   return nullptr;
 }
 
-// RFC 9113 section 8.2.1, and the stricter rule of RFC 9110 section 5.6.2: only these can be written into HTTP/1.1.
+// RFC 9113 section 8.2.1, and the stricter rule of RFC 9110 section 5.6.2: only these can be written into
+// HTTP/1.1.
 bool is_good_name(std::string_view name) {
   for (const char c : name)
     if (!internal::kNameTable[static_cast<unsigned char>(c)] || (c >= 'A' && c <= 'Z')) return false;
@@ -76,7 +77,8 @@ Verdict sort_fields(std::span<const NameValue> block, const HeadLimits& limits, 
 }
 
 Verdict read_method(const PseudoFields& pseudo, bool end_stream, RequestHead& out) {
-  if (pseudo.method.size() > internal::kMethodMax || !is_token(pseudo.method)) return reject(400, "bad_method");
+  if (pseudo.method.size() > internal::kMethodMax || !is_token(pseudo.method))
+    return reject(400, "bad_method");
   out.method_name = pseudo.method;
   out.method = method_of(pseudo.method);
   if (out.method == Method::trace) return reject(405, "trace_refused");

@@ -17,7 +17,8 @@ struct NameValue {
 
 // Requires: `block` is one whole request header block, in order; `end_stream` says that no DATA follows it.
 // On success `out` has framing none (END_STREAM), length (a content-length was sent; the caller holds DATA
-// against it) or until_end. An extended CONNECT for websocket comes out as upgrade = websocket, method connect.
+// against it) or until_end. An extended CONNECT for websocket comes out as upgrade = websocket, method
+// connect.
 // Errors: 400 where the request is malformed (a stream error in RFC 9113's terms), 405 for CONNECT and TRACE,
 // 414 and 431 over the limits, 417, 501 for an unknown :protocol.
 Verdict build_h2_request(std::span<const NameValue> block, bool end_stream, const HeadLimits& limits,

@@ -13,12 +13,12 @@ loop::Task<bool> redirect(gateway::Worker& worker, H1Exchange& exchange, const C
   append_request_id(request_id);
   if (!name || name->kind != routing::HostName::Kind::container) {
     // Only our own names are sent anywhere: an open redirector would lend its good name to others.
-    log_refused(worker, client, 404, "unknown_host", request_id);
+    log_unrouted(worker, client, 404, "unknown_host", request_id);
     ErrorContext context;
     context.request_id = request_id;
     co_return co_await exchange.send_error(ErrorKind::unknown_environment, context);
   }
-  log_refused(worker, client, 308, "redirected", request_id);
+  log_unrouted(worker, client, 308, "redirected", request_id);
   std::string location = "https://" + worker.shared.domain.container_host(name->env, name->port);
   const std::uint16_t port = worker.settings->https.bind ? worker.settings->https.bind->port : 443;
   if (port != 443) location += ":" + std::to_string(port);

@@ -12,8 +12,8 @@ namespace envgate::http {
 // True if an HTTP/1 client's connection may carry another request.
 loop::Task<bool> respond(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client);
 
-// The same for a request that was refused before there was an exchange worth the name: counts it, logs it.
-void log_refused(gateway::Worker& worker, const Client& client, int status, std::string_view reason,
+// Counts and logs a request that never had a route: refused while it was read, or sent to https.
+void log_unrouted(gateway::Worker& worker, const Client& client, int status, std::string_view reason,
                  std::string_view request_id);
 
 // 16 hex digits, unique per gateway process and unguessable enough not to be mistaken for another's.

@@ -1,6 +1,6 @@
-// What leaves the gateway: heads written anew from what was understood, never copied. Only fields that pass the
-// filter are written; framing, Connection, Host and everything that tells the target who the client is are the
-// gateway's own. README.md beside this has the table of fields and the reasons.
+// What leaves the gateway: heads written anew from what was understood, never copied. Only fields that pass
+// the filter are written; framing, Connection, Host and everything that tells the target who the client is
+// are the gateway's own. README.md beside this has the table of fields and the reasons.
 // Thread: any. Owns: nothing. Allocates only when `out` or `scratch` has to grow.
 // Source: RFC 9110 section 7.6, RFC 9112 section 6, RFC 6265 section 5.2.3, RFC 8441 section 5.
 #pragma once
@@ -26,8 +26,8 @@ struct Forwarding {
 // How the body goes to the target: as it came, but `chunked` where HTTP/2 gave no length.
 Framing target_framing(const RequestHead& head);
 
-// Appends an HTTP/1.1 request head with its empty line. Requires: `head` was accepted by a parser, and where it
-// is an upgrade also by check_websocket_request.
+// Appends an HTTP/1.1 request head with its empty line. Requires: `head` was accepted by a parser, and where
+// it is an upgrade also by check_websocket_request.
 void append_request_head(std::string& out, const RequestHead& head, const Forwarding& forwarding);
 
 // How an answer goes to the client.
@@ -43,14 +43,14 @@ struct ResponseForwarding {
 // chunked, HTTP/2 until_end.
 Framing client_framing(const ResponseHead& head, Version client_version);
 
-// Appends an HTTP/1.1 response head with its empty line, for 1xx too. Requires: client_version is not http2, and
-// not http10 where the response is informational (RFC 9110 section 15.2).
+// Appends an HTTP/1.1 response head with its empty line, for 1xx too. Requires: client_version is not http2,
+// and not http10 where the response is informational (RFC 9110 section 15.2).
 void append_response_head(std::string& out, const ResponseHead& head, const ResponseForwarding& forwarding);
 
-// The filter of append_response_head as an iteration, for HTTP/2: gives the fields that go to the client, with
-// Content-Length and X-Request-Id, without Connection and Transfer-Encoding. Under http2 names are lower case.
-// `:status` is the caller's. A given name or value points into `head`, into `scratch` (which is cleared, and does not
-// move before the iteration ends), or at a literal.
+// The filter of append_response_head as an iteration, for HTTP/2: gives the fields that go to the client,
+// with Content-Length and X-Request-Id, without Connection and Transfer-Encoding. Under http2 names are lower
+// case. `:status` is the caller's. A given name or value points into `head`, into `scratch` (which is
+// cleared, and does not move before the iteration ends), or at a literal.
 class ForwardedFields {
  public:
   ForwardedFields(const ResponseHead& head, const ResponseForwarding& forwarding, std::string& scratch);
@@ -69,8 +69,8 @@ class ForwardedFields {
   int own_ = 0;  // how many of the gateway's own fields have been dealt with
 };
 
-// Appends a Set-Cookie value in which every Domain attribute but the host's own is left out: the cookie becomes
-// the host's alone (RFC 6265 section 5.3), and no environment can set one for its neighbours.
+// Appends a Set-Cookie value in which every Domain attribute but the host's own is left out: the cookie
+// becomes the host's alone (RFC 6265 section 5.3), and no environment can set one for its neighbours.
 void append_narrowed_cookie(std::string& out, std::string_view value, std::string_view own_host);
 bool cookie_needs_narrowing(std::string_view value, std::string_view own_host);
 

@@ -36,7 +36,8 @@ void append_narrowed_cookie(std::string& out, std::string_view value, std::strin
     const std::string_view attribute = take_piece(value);
     if (!is_foreign_domain(attribute, own_host)) out.append(";").append(attribute);
   }
-  // What stood before the attribute's ';' is at the end now; HTTP/2 forbids a space there (RFC 9113 section 8.2.1).
+  // What stood before the attribute's ';' is at the end now; HTTP/2 forbids a space there (RFC 9113 section
+  // 8.2.1).
   while (out.size() > begin && (out.back() == ' ' || out.back() == '\t')) out.pop_back();
 }
 

@@ -14,7 +14,8 @@ bool passes(const Field& field, const RequestHead& head, Framing framing) {
   if (field.id == FieldId::other) return !field.nominated;
   if (field.id == FieldId::trailer) return framing == Framing::chunked;
   // CGI and WSGI turn '-' into '_': X_Forwarded_For would arrive as the field that the gateway vouches for.
-  if (field.id == FieldId::underscored || is_connection_field(field.id) || is_gateway_field(field.id)) return false;
+  if (field.id == FieldId::underscored || is_connection_field(field.id) || is_gateway_field(field.id))
+    return false;
   if (is_websocket_field(field.id)) {
     if (head.upgrade == Upgrade::none || field.id == FieldId::sec_websocket_accept) return false;
     return field.id != FieldId::sec_websocket_key || head.version != Version::http2;
@@ -39,7 +40,8 @@ void append_framing(HeadWriter& out, const RequestHead& head, Framing framing) {
     return;
   }
   // RFC 9110 section 8.6: a method that expects a body says that there is none.
-  const bool says_empty = head.method == Method::post || head.method == Method::put || head.method == Method::patch;
+  const bool says_empty =
+      head.method == Method::post || head.method == Method::put || head.method == Method::patch;
   if (framing == Framing::length) out.number_field("Content-Length", head.content_length);
   else if (says_empty) out.number_field("Content-Length", 0);
 }

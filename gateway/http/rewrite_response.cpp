@@ -49,7 +49,8 @@ void append_response_head(std::string& text, const ResponseHead& head, const Res
 }
 
 // Everything that can go into the scratch is counted first, so that it never moves under a view given out.
-ForwardedFields::ForwardedFields(const ResponseHead& head, const ResponseForwarding& forwarding, std::string& scratch)
+ForwardedFields::ForwardedFields(const ResponseHead& head, const ResponseForwarding& forwarding,
+                                 std::string& scratch)
     : head_(head), forwarding_(forwarding), scratch_(scratch) {
   scratch_.clear();
   std::size_t most = kDigitsMax;
@@ -102,11 +103,14 @@ bool ForwardedFields::next_own(Field& out) {
 
 bool ForwardedFields::passes(const Field& field) const {
   switch (field.id) {
-    case FieldId::trailer: return forwarding_.framing == Framing::chunked || forwarding_.framing == Framing::until_end;
-    // It names other ports and hosts for this origin: the browser would leave the gateway (RFC 7838 section 2).
+    case FieldId::trailer:
+      return forwarding_.framing == Framing::chunked || forwarding_.framing == Framing::until_end;
+    // It names other ports and hosts for this origin: the browser would leave the gateway (RFC 7838 section
+    // 2).
     case FieldId::alt_svc: return false;
     case FieldId::x_request_id: return forwarding_.request_id.empty();
-    case FieldId::sec_websocket_accept: return forwarding_.client_version != Version::http2;  // RFC 8441 section 5
+    case FieldId::sec_websocket_accept:
+      return forwarding_.client_version != Version::http2;  // RFC 8441 section 5
     default: return !is_connection_field(field.id) && !field.nominated;
   }
 }

@@ -1,5 +1,6 @@
-// Appends to a string by pointer. A head is some eighty short pieces, for each of which std::string::append calls memcpy:
-// measured side by side on a 780-byte request, writing by pointer takes a quarter less time. Internal to rewrite.
+// Appends to a string by pointer. A head is some eighty short pieces, for each of which std::string::append
+// calls memcpy: measured side by side on a 780-byte request, writing by pointer takes a quarter less time.
+// Internal to rewrite.
 // Thread: any. Owns: nothing; the string holds what was written only after finish().
 #pragma once
 

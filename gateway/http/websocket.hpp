@@ -13,8 +13,8 @@ namespace envgate::http {
 
 inline constexpr std::size_t kWebSocketKeySize = 24, kWebSocketAcceptSize = 28;
 
-// Requires: head.upgrade is websocket. Errors: 400, and 426 where the version is not 13 (the answer then carries
-// Sec-WebSocket-Version: 13).
+// Requires: head.upgrade is websocket. Errors: 400, and 426 where the version is not 13 (the answer then
+// carries Sec-WebSocket-Version: 13).
 Verdict check_websocket_request(const RequestHead& head);
 
 // 16 bytes in base64: 22 characters and "==".
@@ -26,7 +26,8 @@ std::array<char, kWebSocketAcceptSize> websocket_accept(std::string_view key);
 // The key that goes to the target: the client's own. Requires: an HTTP/1.1 request that passed the check.
 std::string_view websocket_key(const RequestHead& head);
 
-// Whether a 101 accepts the handshake that was sent with `key`. Errors: 502. Requires: head.upgrade is websocket.
+// Whether a 101 accepts the handshake that was sent with `key`. Errors: 502. Requires: head.upgrade is
+// websocket.
 Verdict check_websocket_response(const ResponseHead& head, std::string_view key);
 
 }  // namespace envgate::http

@@ -46,7 +46,8 @@ bool parse_address(std::string_view text, bool v6, IpAddress& out) {
 
 // "TCP4 SRC DST SPORT DPORT", exactly one space between each.
 ProxyHeader parse_v1_line(std::string_view line, std::size_t consumed) {
-  if (line == "UNKNOWN" || line.starts_with("UNKNOWN ")) return complete(consumed);  // what follows is ignored
+  if (line == "UNKNOWN" || line.starts_with("UNKNOWN "))
+    return complete(consumed);  // what follows is ignored
   std::array<std::string_view, 5> parts;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::size_t space = i + 1 < parts.size() ? line.find(' ') : std::string_view::npos;
@@ -58,7 +59,8 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t consumed) {
   if (!v6 && parts[0] != "TCP4") return invalid("bad_family");
   ProxyHeader header = complete(consumed);
   header.has_addresses = true;
-  if (!parse_address(parts[1], v6, header.source.address) || !parse_address(parts[2], v6, header.destination.address))
+  if (!parse_address(parts[1], v6, header.source.address) ||
+      !parse_address(parts[2], v6, header.destination.address))
     return invalid("bad_address");
   if (!parse_port(parts[3], header.source.port) || !parse_port(parts[4], header.destination.port))
     return invalid("bad_port");
@@ -68,7 +70,8 @@ ProxyHeader parse_v1_line(std::string_view line, std::size_t consumed) {
 ProxyHeader parse_v1(std::string_view bytes) {
   const std::string_view window = bytes.substr(0, kProxyV1Max);
   const std::size_t end = window.find_first_of("\r\n");
-  if (end == std::string_view::npos) return window.size() < kProxyV1Max ? ProxyHeader{} : invalid("line_too_long");
+  if (end == std::string_view::npos)
+    return window.size() < kProxyV1Max ? ProxyHeader{} : invalid("line_too_long");
   if (window[end] == '\n') return invalid("bare_lf");
   if (end + 1 == window.size()) return window.size() < kProxyV1Max ? ProxyHeader{} : invalid("line_too_long");
   if (window[end + 1] != '\n') return invalid("bare_cr");
@@ -88,7 +91,8 @@ IpAddress read_address(std::string_view bytes, std::size_t at, std::size_t size)
   return IpAddress::from_bytes(raw);
 }
 
-std::uint32_t crc32c(std::string_view bytes) {  // RFC 3720 appendix B.4; bit by bit: a few hundred bytes, once
+std::uint32_t crc32c(
+    std::string_view bytes) {  // RFC 3720 appendix B.4; bit by bit: a few hundred bytes, once
   std::uint32_t crc = ~0u;
   for (const char c : bytes) {
     crc ^= static_cast<unsigned char>(c);
@@ -121,7 +125,8 @@ std::string_view check_tlvs(std::string_view header, std::size_t at) {
 
 ProxyHeader parse_v2_whole(std::string_view header) {
   ProxyHeader out = complete(header.size());
-  const auto command = static_cast<unsigned char>(header[12]), family = static_cast<unsigned char>(header[13]);
+  const auto command = static_cast<unsigned char>(header[12]),
+             family = static_cast<unsigned char>(header[13]);
   if (command == 0x20) return out;  // LOCAL: the rest is to be ignored
   if (family == 0x00) return out;   // AF_UNSPEC
   const std::size_t size = family == 0x11 ? 4 : 16;

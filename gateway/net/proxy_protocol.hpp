@@ -24,8 +24,8 @@ struct ProxyHeader {
   std::string_view reason;  // where invalid: a literal in snake_case
 };
 
-// Requires: `bytes` begins at the connection's first byte. A client that sends no header at all is found out at
-// its first byte that differs from both signatures, and never waited for.
+// Requires: `bytes` begins at the connection's first byte. A client that sends no header at all is found out
+// at its first byte that differs from both signatures, and never waited for.
 ProxyHeader parse_proxy_header(std::string_view bytes);
 
 }  // namespace envgate::net

@@ -34,13 +34,16 @@ Banner BannerScanner::identification(std::string_view buffer) const {
   }
   if (version == 0) return refuse(agrees(line, kPrefix) ? "old_protocol" : "not_ssh");
   const std::size_t end = static_cast<std::size_t>(
-      std::find_if_not(line.begin() + static_cast<std::ptrdiff_t>(version), line.end(), is_printable) - line.begin());
-  if (end == line.size()) return line.size() < kIdentificationMax ? Banner{} : refuse("identification_too_long");
+      std::find_if_not(line.begin() + static_cast<std::ptrdiff_t>(version), line.end(), is_printable) -
+      line.begin());
+  if (end == line.size())
+    return line.size() < kIdentificationMax ? Banner{} : refuse("identification_too_long");
   if (end == version || line[version] == ' ') return refuse("no_software_version");
   std::size_t lf = end;
   if (line[end] == '\r') {
     lf = end + 1;
-    if (lf == line.size()) return line.size() < kIdentificationMax ? Banner{} : refuse("identification_too_long");
+    if (lf == line.size())
+      return line.size() < kIdentificationMax ? Banner{} : refuse("identification_too_long");
   }
   if (line[lf] != '\n') return refuse("not_printable");
   Banner banner;

@@ -1,5 +1,5 @@
-// Is this SSH? The first bytes of either peer, judged as they arrive, before a relay is let to run: a port scan or a
-// browser on an SSH port ends here, and so does a target that is not an SSH server.
+// Is this SSH? The first bytes of either peer, judged as they arrive, before a relay is let to run: a port
+// scan or a browser on an SSH port ends here, and so does a target that is not an SSH server.
 // Thread: any. Owns: nothing.
 // Source: RFC 4253 section 4.2. A line may end in LF alone, as OpenSSH accepts it from either side.
 #pragma once

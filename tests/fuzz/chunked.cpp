@@ -1,5 +1,5 @@
-// Chunked bodies: the same data, trailers and verdict however the bytes arrive; and what was decoded, chunked again,
-// decodes to itself.
+// Chunked bodies: the same data, trailers and verdict however the bytes arrive; and what was decoded, chunked
+// again, decodes to itself.
 
 #include <string>
 
@@ -57,10 +57,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (whole.state != ChunkedDecoder::Step::done) return 0;
   CHECK(trailers_of(whole.decoder) == trailers_of(pieces.decoder));
   std::string wire;
-  if (!whole.body.empty()) wire.append(chunk_header(whole.body.size()).view()).append(whole.body).append(kChunkEnd);
+  if (!whole.body.empty())
+    wire.append(chunk_header(whole.body.size()).view()).append(whole.body).append(kChunkEnd);
   wire += trailers_of(whole.decoder);
   feed(again, wire);
-  CHECK(again.state == ChunkedDecoder::Step::done && again.body == whole.body && again.consumed == wire.size());
+  CHECK(again.state == ChunkedDecoder::Step::done && again.body == whole.body &&
+        again.consumed == wire.size());
   CHECK(trailers_of(again.decoder) == trailers_of(whole.decoder));
   return 0;
 }

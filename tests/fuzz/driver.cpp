@@ -1,6 +1,6 @@
-// The main of a fuzz target where libFuzzer is not there: runs every file of the corpus, then a fixed number of
-// mutations of it. Seed and count are fixed, so a failure comes back; the input that failed is printed, ready to be
-// made into a file.
+// The main of a fuzz target where libFuzzer is not there: runs every file of the corpus, then a fixed number
+// of mutations of it. Seed and count are fixed, so a failure comes back; the input that failed is printed,
+// ready to be made into a file.
 //
 //   fuzz_<name> [--iterations N] [--seconds S] [--seed K] CORPUS_DIR_OR_FILE...
 
@@ -46,8 +46,8 @@ void report_input() {
   write_all("\nfailing input, for: printf '...' > FILE\n");
   for (const char c : current_input) {
     const auto byte = static_cast<unsigned char>(c);
-    const char octal[4] = {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + (byte >> 3 & 7)),
-                           static_cast<char>('0' + (byte & 7))};
+    const char octal[4] = {'\\', static_cast<char>('0' + (byte >> 6)),
+                           static_cast<char>('0' + (byte >> 3 & 7)), static_cast<char>('0' + (byte & 7))};
     const bool plain = byte > 0x20 && byte < 0x7f && c != '\\' && c != '\'' && c != '%';
     write_all(plain ? std::string_view(&c, 1) : std::string_view(octal, 4));
   }
@@ -90,9 +90,10 @@ class Mutator {
   }
 
   void mutate(std::string& out) {
-    static constexpr std::string_view kTokens[] = {"\r\n"sv, "\n"sv, "\r"sv, "\0"sv, ":"sv, " "sv, "\t"sv, ","sv, ";"sv,
-                                                   "0"sv, "\x7f"sv, "\xff"sv, "\r\n\r\n"sv, "99999999999999999999"sv,
-                                                   "_"sv, "/"sv, "\""sv, "{"sv, "}"sv, "["sv, "]"sv};
+    static constexpr std::string_view kTokens[] = {
+        "\r\n"sv, "\n"sv, "\r"sv, "\0"sv,   ":"sv,    " "sv,        "\t"sv,
+        ","sv,    ";"sv,  "0"sv,  "\x7f"sv, "\xff"sv, "\r\n\r\n"sv, "99999999999999999999"sv,
+        "_"sv,    "/"sv,  "\""sv, "{"sv,    "}"sv,    "["sv,        "]"sv};
     const std::size_t at = below(out.size() + 1);
     switch (below(8)) {
       case 0: if (at < out.size()) out[at] = static_cast<char>(out[at] ^ 1 << below(8)); return;
@@ -160,7 +161,8 @@ Options parse_arguments(int count, char** arguments) {
 int main(int count, char** arguments) {
   const Options options = parse_arguments(count, arguments);
   if (options.corpus.empty()) {
-    std::fprintf(stderr, "usage: %s [--iterations N] [--seconds S] [--seed K] CORPUS_DIR_OR_FILE...\n", arguments[0]);
+    std::fprintf(stderr, "usage: %s [--iterations N] [--seconds S] [--seed K] CORPUS_DIR_OR_FILE...\n",
+                 arguments[0]);
     return 2;
   }
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, on_crash);

@@ -1,5 +1,5 @@
-// HTTP/1 requests: the same verdict however the bytes arrive; and what is accepted is written for the target as one
-// head that reads back as the same request, with the gateway's own word on who the client is.
+// HTTP/1 requests: the same verdict however the bytes arrive; and what is accepted is written for the target
+// as one head that reads back as the same request, with the gateway's own word on who the client is.
 
 #include <string>
 

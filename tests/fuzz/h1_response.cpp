@@ -1,5 +1,6 @@
-// A target's answers: the same verdict however the bytes arrive; and what is accepted reaches the client as one head that
-// reads back with the same status and the framing that was chosen, with no cookie for a neighbour.
+// A target's answers: the same verdict however the bytes arrive; and what is accepted reaches the client as
+// one head that reads back with the same status and the framing that was chosen, with no cookie for a
+// neighbour.
 
 #include <string>
 
@@ -54,8 +55,10 @@ void check_http2(const ResponseHead& head) {
   for (Field field; fields.next(field);) {
     CHECK(is_token(field.name));
     for (const char c : field.name) CHECK(c < 'A' || c > 'Z');
-    CHECK(field.id != FieldId::connection && field.id != FieldId::transfer_encoding && field.id != FieldId::upgrade);
-    CHECK(field.value.find_first_of("\r\n") == std::string_view::npos && trim(field.value).size() == field.value.size());
+    CHECK(field.id != FieldId::connection && field.id != FieldId::transfer_encoding &&
+          field.id != FieldId::upgrade);
+    CHECK(field.value.find_first_of("\r\n") == std::string_view::npos &&
+          trim(field.value).size() == field.value.size());
   }
 }
 
@@ -63,7 +66,8 @@ void check_http2(const ResponseHead& head) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const ResponseContext context{data[0] & 1 ? Method::head : Method::get, data[0] & 2 ? Upgrade::websocket : Upgrade::none};
+  const ResponseContext context{data[0] & 1 ? Method::head : Method::get,
+                                data[0] & 2 ? Upgrade::websocket : Upgrade::none};
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (input.empty()) return 0;
   const HeadLimits limits{512, 512, 4096, 40};
@@ -71,7 +75,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Scan whole = scanner.scan(input);
   std::string buffer;
   const Scan pieces = scan_in_pieces(input, limits, buffer);
-  CHECK(whole.state == pieces.state && whole.verdict == pieces.verdict && whole.head.size() == pieces.head.size());
+  CHECK(whole.state == pieces.state && whole.verdict == pieces.verdict &&
+        whole.head.size() == pieces.head.size());
   if (whole.state != Scan::complete) return 0;
   ResponseHead head, other;
   const Verdict verdict = parse_response_head(whole.head, context, head);

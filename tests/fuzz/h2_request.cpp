@@ -1,5 +1,5 @@
-// HTTP/2 header blocks: whatever is accepted must be one HTTP/1.1 request for the target, the same one. The input is the
-// block as "name\x1fvalue\x1e" pieces; its first byte says whether END_STREAM was set.
+// HTTP/2 header blocks: whatever is accepted must be one HTTP/1.1 request for the target, the same one. The
+// input is the block as "name\x1fvalue\x1e" pieces; its first byte says whether END_STREAM was set.
 
 #include <algorithm>
 #include <string>

@@ -1,5 +1,5 @@
-// Cutting an input into pieces by its own bytes, so that a target can hold incremental reading against reading whole
-// without a source of chance outside the input.
+// Cutting an input into pieces by its own bytes, so that a target can hold incremental reading against
+// reading whole without a source of chance outside the input.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// PROXY headers: a prefix is either not enough or already has the whole's verdict, and what was consumed is needed.
+// PROXY headers: a prefix is either not enough or already has the whole's verdict, and what was consumed is
+// needed.
 
 #include <string>
 

@@ -590,7 +590,7 @@ def banner_gateway(tmp_path_factory, ca):
     directory = tmp_path_factory.mktemp("connect")
     routes = RouteFile(directory / "routes.yaml")
     with EchoTarget(echo) as target:
-        route = routes.set(ENV, ssh=ssh(None, target.port) if False else {"target_port": target.port})
+        route = routes.set(ENV, ssh={"target_port": target.port})
         with Gateway(directory, ca) as gateway:
             gateway.wait_route(route)
             yield gateway

@@ -12,6 +12,7 @@ ADMIN_SESSIONS = "/sessions"
 # Metrics: what was refused, by the label `reason`.
 REFUSED = "envgate_refusals_total"
 NOT_SSH = "client_not_ssh"
+TARGET_CONNECTS = "envgate_target_connects_total"
 BANNER_TIMEOUT = "client_too_slow"
 RELOADS = "envgate_reloads_total"  # by `result`: ok, failed
 

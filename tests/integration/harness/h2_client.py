@@ -50,6 +50,9 @@ class H2Client:
     def _take(self, event):
         if isinstance(event, h2.events.ConnectionTerminated):
             self.goaway = event.error_code
+            if event.error_code == 0:
+                # The library takes every GOAWAY for the end; by RFC 9113, section 6.8, open streams go on.
+                self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
         if isinstance(event, h2.events.RemoteSettingsChanged):
             self.settings_came = True
         stream = self.streams.get(getattr(event, "stream_id", None))

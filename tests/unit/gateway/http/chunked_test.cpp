@@ -34,13 +34,15 @@ Decoded decode(std::string_view input, const std::function<std::size_t()>& next_
       if (step.state != ChunkedDecoder::Step::have_data) break;
       EXPECT_FALSE(step.data.empty());
     }
-    EXPECT_TRUE(rest.empty() || out.state != ChunkedDecoder::Step::need_more) << "all is taken while more is needed";
+    EXPECT_TRUE(rest.empty() || out.state != ChunkedDecoder::Step::need_more)
+        << "all is taken while more is needed";
     input.remove_prefix(piece.size() - rest.size());
   }
   out.reason = decoder.reason();
   if (out.state == ChunkedDecoder::Step::done) {
     out.left = input;
-    for (const Field& field : decoder.trailers()) out.trailers.append(field.name).append("=").append(field.value).append(";");
+    for (const Field& field : decoder.trailers())
+      out.trailers.append(field.name).append("=").append(field.value).append(";");
   }
   return out;
 }
@@ -102,7 +104,8 @@ constexpr Row kRows[] = {
 TEST(Chunked, DecodesAndRefusesAsTheTableSays) {
   std::mt19937 random(4);
   for (const Row& row : kRows) {
-    Decoded wanted{std::string(row.body), std::string(row.reason), std::string(row.left), std::string(row.trailers),
+    Decoded wanted{std::string(row.body), std::string(row.reason), std::string(row.left),
+                   std::string(row.trailers),
                    row.reason.empty() ? ChunkedDecoder::Step::done : ChunkedDecoder::Step::error};
     EXPECT_EQ(decode_whole(row.input), wanted) << row.input << decode_whole(row.input).reason;
     EXPECT_EQ(decode(row.input, [] { return 1; }), wanted) << row.input;
@@ -116,7 +119,8 @@ TEST(Chunked, IsNotDoneBeforeTheLastByte) {
     if (!row.reason.empty()) continue;
     const std::string_view whole = row.input.substr(0, row.input.size() - row.left.size());
     for (std::size_t size = 1; size < whole.size(); ++size)
-      EXPECT_EQ(decode_whole(whole.substr(0, size)).state, ChunkedDecoder::Step::need_more) << row.input << size;
+      EXPECT_EQ(decode_whole(whole.substr(0, size)).state, ChunkedDecoder::Step::need_more)
+          << row.input << size;
   }
 }
 

@@ -18,13 +18,15 @@ std::string_view value_of(const ErrorPage& page, std::string_view name) {
 }
 
 TEST(ErrorPage, AcceptDecidesTheForm) {
-  for (const char* accept : {"", "*/*", "text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-                             "text/*, application/json;q=0.9", "image/png", "application/json;q=0, text/html",
-                             "application/json;q=0.5, */*"})
+  for (const char* accept :
+       {"", "*/*", "text/html", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "text/*, application/json;q=0.9", "image/png", "application/json;q=0, text/html",
+        "application/json;q=0.5, */*"})
     EXPECT_FALSE(prefers_problem(accept)) << accept;
-  for (const char* accept : {"application/json", "application/problem+json", "Application/JSON, */*",
-                             "application/json, text/plain, */*", "application/*", "text/html;q=0.4, application/json;q=0.5",
-                             "application/problem+json;q=0.1", "text/html;q=0, */*", "text/html;q=0.0,application/json;q=0.001"})
+  for (const char* accept :
+       {"application/json", "application/problem+json", "Application/JSON, */*",
+        "application/json, text/plain, */*", "application/*", "text/html;q=0.4, application/json;q=0.5",
+        "application/problem+json;q=0.1", "text/html;q=0, */*", "text/html;q=0.0,application/json;q=0.001"})
     EXPECT_TRUE(prefers_problem(accept)) << accept;
 }
 
@@ -57,7 +59,8 @@ TEST(ErrorPage, EveryKindHasItsStatusAndIsAGoodAnswer) {
 }
 
 TEST(ErrorPage, StatusesLeadBackToKinds) {
-  for (const int status : {400, 405, 414, 417, 426, 431, 501, 502, 505}) EXPECT_EQ(status_of(kind_of(status)), status);
+  for (const int status : {400, 405, 414, 417, 426, 431, 501, 502, 505})
+    EXPECT_EQ(status_of(kind_of(status)), status);
   EXPECT_EQ(kind_of(502), ErrorKind::target_bad_answer);
   EXPECT_EQ(kind_of(299), ErrorKind::bad_request);
 }
@@ -73,7 +76,8 @@ TEST(ErrorPage, EscapesWhatCameFromOutside) {
   context.accept = "application/json";
   const ErrorPage problem(ErrorKind::unknown_environment, context);
   EXPECT_EQ(problem.body(),
-            "{\"status\":404,\"title\":\"Not Found\",\"detail\":\"There is no environment with this name. Check the address; "
+            "{\"status\":404,\"title\":\"Not Found\",\"detail\":\"There is no environment with this name. "
+            "Check the address; "
             "the environment may have been deleted.\",\"code\":\"unknown_environment\","
             "\"environment\":\"<script>\\\"'&\",\"request_id\":\"x\\\"</dd>\"}\n");
 }
@@ -89,7 +93,8 @@ TEST(ErrorPage, CarriesTheFieldsThatItsStatusNeeds) {
   EXPECT_EQ(value_of(stopped, "content-type"), "text/html; charset=utf-8");
   EXPECT_EQ(value_of(stopped, "content-length"), std::to_string(stopped.body().size()));
   EXPECT_EQ(value_of(ErrorPage(ErrorKind::port_not_open, context), "retry-after"), "");
-  EXPECT_THAT(std::string(value_of(ErrorPage(ErrorKind::method_not_allowed, context), "allow")), HasSubstr("GET"));
+  EXPECT_THAT(std::string(value_of(ErrorPage(ErrorKind::method_not_allowed, context), "allow")),
+              HasSubstr("GET"));
   EXPECT_EQ(value_of(ErrorPage(ErrorKind::websocket_version, context), "sec-websocket-version"), "13");
   std::string wire;
   append_error_response(wire, ErrorKind::websocket_version, context, true, false);

@@ -57,9 +57,10 @@ TEST(Fields, ListsGiveTheirMembers) {
 }
 
 TEST(Fields, TrailersMayNotChangeWhatWasDecided) {
-  for (const char* name : {"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Cookie", "Set-Cookie",
-                           "Content-Type", "Content-Encoding", "Content-Range", "Cache-Control", "X-Forwarded-For",
-                           "X-Real-IP", "Connection", "Trailer", "TE", "Sec-Anything", "Content_Length", "Expect"})
+  for (const char* name :
+       {"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Cookie", "Set-Cookie",
+        "Content-Type", "Content-Encoding", "Content-Range", "Cache-Control", "X-Forwarded-For", "X-Real-IP",
+        "Connection", "Trailer", "TE", "Sec-Anything", "Content_Length", "Expect"})
     EXPECT_TRUE(is_forbidden_in_trailers(name, field_id(name))) << name;
   for (const char* name : {"ETag", "Date", "Server-Timing", "grpc-status", "Digest", "X-Checksum"})
     EXPECT_FALSE(is_forbidden_in_trailers(name, field_id(name))) << name;

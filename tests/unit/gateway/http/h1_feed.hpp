@@ -10,8 +10,8 @@
 
 namespace envgate::http::test {
 
-// Scans `bytes` as they arrive in pieces that end at `cuts` (ascending). Each piece is scanned in a buffer of its own,
-// so that a view or an offset kept from the one before shows up.
+// Scans `bytes` as they arrive in pieces that end at `cuts` (ascending). Each piece is scanned in a buffer of
+// its own, so that a view or an offset kept from the one before shows up.
 inline Scan scan_in_pieces(HeadScanner& scanner, std::string_view bytes, const std::vector<std::size_t>& cuts,
                            std::string& buffer) {
   for (const std::size_t cut : cuts) {
@@ -62,8 +62,9 @@ struct ParsedResponse {
   std::size_t consumed = 0;
 };
 
-inline void parse_response(std::string_view bytes, const ResponseContext& context, const std::vector<std::size_t>& cuts,
-                           ParsedResponse& out, const HeadLimits& limits = HeadLimits()) {
+inline void parse_response(std::string_view bytes, const ResponseContext& context,
+                           const std::vector<std::size_t>& cuts, ParsedResponse& out,
+                           const HeadLimits& limits = HeadLimits()) {
   HeadScanner scanner(Side::response, limits);
   const Scan scan = scan_in_pieces(scanner, bytes, cuts, out.buffer);
   out.verdict = scan.verdict;

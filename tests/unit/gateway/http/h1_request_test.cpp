@@ -161,7 +161,8 @@ void expect_refused(std::string_view input, int status, std::string_view reason,
     else if (round > 0) cuts = test::random_cuts(random, input.size());
     ParsedRequest parsed;
     test::parse_request(input, cuts, parsed);
-    EXPECT_EQ(parsed.verdict, (Verdict{status, reason})) << parsed.verdict.reason << " for " << input.substr(0, 120);
+    EXPECT_EQ(parsed.verdict, (Verdict{status, reason}))
+        << parsed.verdict.reason << " for " << input.substr(0, 120);
   }
 }
 
@@ -174,7 +175,8 @@ TEST(H1Request, RefusesWhatTheTableSays) {
 TEST(H1Request, RefusesBeforeTheHeadHasEnded) {
   for (const Refusal& row : kRefusals) {
     if (row.reason != "bare_lf" && row.reason != "nul" && row.reason != "control_byte") continue;
-    const std::size_t bad = row.input.find_first_of(row.reason == "bare_lf" ? "\n"sv : "\0\x01\x0b\x7f\x16"sv);
+    const std::size_t bad =
+        row.input.find_first_of(row.reason == "bare_lf" ? "\n"sv : "\0\x01\x0b\x7f\x16"sv);
     ASSERT_NE(bad, std::string::npos);
     if (row.reason == "bare_lf" && bad > 0 && row.input[bad - 1] == '\r') continue;
     ParsedRequest parsed;
@@ -214,8 +216,9 @@ TEST(H1Request, ReadsAHeadHoweverItArrives) {
   const std::string behind = std::string(kBrowser) + "GET /next HTTP/1.1\r\n";
   for (int round = 0; round < 50; ++round) {
     ParsedRequest parsed;
-    test::parse_request(behind, round == 0 ? test::every_byte(behind.size()) : test::random_cuts(random, behind.size()),
-                        parsed);
+    test::parse_request(
+        behind, round == 0 ? test::every_byte(behind.size()) : test::random_cuts(random, behind.size()),
+        parsed);
     ASSERT_TRUE(parsed.complete);
     ASSERT_TRUE(parsed.verdict.ok()) << parsed.verdict.reason;
     EXPECT_EQ(parsed.consumed, kBrowser.size());
@@ -279,13 +282,17 @@ TEST(H1Request, UnderstandsWhatItAccepts) {
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n",
        [](auto& h) { return h.framing == Framing::chunked && h.has_body(); }},
       {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", [](auto& h) { return !h.keep_alive; }},
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Close\r\n\r\n", [](auto& h) { return !h.keep_alive; }},
-      {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", [](auto& h) { return !h.keep_alive && h.version == Version::http10; }},
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Close\r\n\r\n",
+       [](auto& h) { return !h.keep_alive; }},
+      {"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+       [](auto& h) { return !h.keep_alive && h.version == Version::http10; }},
       {"GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", [](auto& h) { return h.keep_alive; }},
-      {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", [](auto& h) { return h.path == "*" && h.method == Method::options; }},
+      {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+       [](auto& h) { return h.path == "*" && h.method == Method::options; }},
       {"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", [](auto& h) { return h.path == "*"; }},
       {"GET http://A HTTP/1.1\r\nHost: a\r\n\r\n", [](auto& h) { return h.path == "/" && h.query.empty(); }},
-      {"GET HTTPS://a?q HTTP/1.1\r\nHost: a\r\n\r\n", [](auto& h) { return h.path == "/" && h.query == "?q"; }},
+      {"GET HTTPS://a?q HTTP/1.1\r\nHost: a\r\n\r\n",
+       [](auto& h) { return h.path == "/" && h.query == "?q"; }},
       {"GET http://a:81/x?q HTTP/1.1\r\nHost: a:81\r\n\r\n",
        [](auto& h) { return h.path == "/x" && h.query == "?q" && h.authority.port == 81; }},
       {"GET //x HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
@@ -295,19 +302,23 @@ TEST(H1Request, UnderstandsWhatItAccepts) {
       {"get / HTTP/1.1\r\nHost: a\r\n\r\n", [](auto& h) { return h.method == Method::other; }},
       {"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n",
        [](auto& h) { return h.expect_continue; }},
-      {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", [](auto& h) { return !h.expect_continue; }},
+      {"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
+       [](auto& h) { return !h.expect_continue; }},
       {"PUT / HTTP/1.0\r\nHost: a\r\nContent-Length: 3\r\nExpect: whatever\r\n\r\n",
        [](auto& h) { return !h.expect_continue; }},
       {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
        [](auto& h) { return h.upgrade == Upgrade::websocket; }},
-      {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", [](auto& h) { return h.upgrade == Upgrade::none; }},
+      {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+       [](auto& h) { return h.upgrade == Upgrade::none; }},
       {"GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
        [](auto& h) { return h.upgrade == Upgrade::none; }},
       {"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
        [](auto& h) { return h.upgrade == Upgrade::none; }},
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n",
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+       "x\r\n\r\n",
        [](auto& h) { return h.upgrade == Upgrade::none; }},
-      {"GET / HTTP/1.1\r\nHost: a\r\nX: caf\xc3\xa9\r\n\r\n", [](auto& h) { return h.fields[1].value == "caf\xc3\xa9"; }},
+      {"GET / HTTP/1.1\r\nHost: a\r\nX: caf\xc3\xa9\r\n\r\n",
+       [](auto& h) { return h.fields[1].value == "caf\xc3\xa9"; }},
   };
   for (const Accepted& row : rows) {
     ParsedRequest parsed;
@@ -319,7 +330,8 @@ TEST(H1Request, UnderstandsWhatItAccepts) {
 
 TEST(H1Request, ConnectionNominatesOnlyWhatItMay) {
   const std::string_view input =
-      "GET / HTTP/1.1\r\nHost: a\r\nCookie: c\r\nAuthorization: x\r\nX-Forwarded-For: 1.2.3.4\r\nContent-Type: t\r\n"
+      "GET / HTTP/1.1\r\nHost: a\r\nCookie: c\r\nAuthorization: x\r\nX-Forwarded-For: "
+      "1.2.3.4\r\nContent-Type: t\r\n"
       "Sec-Fetch-Site: none\r\nX-Hop: 1\r\nx-hop: 2\r\nX-Stays: 3\r\n"
       "Connection: host, cookie, authorization, x-forwarded-for, content-type, sec-fetch-site\r\n"
       "Connection: ,,X-HOP,\r\n\r\n";

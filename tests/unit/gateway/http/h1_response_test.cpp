@@ -66,8 +66,10 @@ void expect_refused(std::string_view input, std::string_view reason, const Respo
   for (int round = 0; round < 6; ++round) {
     ParsedResponse parsed;
     test::parse_response(input, context,
-                         round == 0 ? std::vector<std::size_t>() : test::random_cuts(random, input.size()), parsed);
-    EXPECT_EQ(parsed.verdict, (Verdict{502, reason})) << parsed.verdict.reason << " for " << input.substr(0, 120);
+                         round == 0 ? std::vector<std::size_t>() : test::random_cuts(random, input.size()),
+                         parsed);
+    EXPECT_EQ(parsed.verdict, (Verdict{502, reason}))
+        << parsed.verdict.reason << " for " << input.substr(0, 120);
   }
 }
 
@@ -94,8 +96,10 @@ struct Accepted {
 TEST(H1Response, UnderstandsWhatItAccepts) {
   const std::vector<Accepted> rows = {
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
-       [](auto& h) { return h.status == 200 && h.reason == "OK" && h.framing == Framing::length &&
-                            h.content_length == 5 && h.keep_alive && !h.informational(); }},
+       [](auto& h) {
+         return h.status == 200 && h.reason == "OK" && h.framing == Framing::length &&
+                h.content_length == 5 && h.keep_alive && !h.informational();
+       }},
       {"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
        [](auto& h) { return h.reason.empty() && h.framing == Framing::length && h.has_content_length; }},
       {"HTTP/1.1 200 \r\nTransfer-Encoding: CHUNKED\r\n\r\n",
@@ -103,9 +107,11 @@ TEST(H1Response, UnderstandsWhatItAccepts) {
       {"HTTP/1.1 200 OK\r\n\r\n", [](auto& h) { return h.framing == Framing::until_end && !h.keep_alive; }},
       {"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n",
        [](auto& h) { return h.framing == Framing::until_end && !h.keep_alive; }},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", [](auto& h) { return !h.keep_alive; }},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+       [](auto& h) { return !h.keep_alive; }},
       {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", [](auto& h) { return !h.keep_alive; }},
-      {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n", [](auto& h) { return h.keep_alive; }},
+      {"HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n",
+       [](auto& h) { return h.keep_alive; }},
       {"HTTP/1.1 204 No Content\r\n\r\n", [](auto& h) { return h.framing == Framing::none && h.keep_alive; }},
       {"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
        [](auto& h) { return h.framing == Framing::none && h.keep_alive && !h.has_content_length; }},
@@ -114,7 +120,9 @@ TEST(H1Response, UnderstandsWhatItAccepts) {
       {"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
        [](auto& h) { return h.framing == Framing::none && !h.keep_alive; }},
       {"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
-       [](auto& h) { return h.framing == Framing::none && h.keep_alive && h.has_content_length && h.content_length == 500; }},
+       [](auto& h) {
+         return h.framing == Framing::none && h.keep_alive && h.has_content_length && h.content_length == 500;
+       }},
       {"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n",
        [](auto& h) { return h.framing == Framing::none && h.keep_alive && h.content_length == 500; }, kHead},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -122,9 +130,14 @@ TEST(H1Response, UnderstandsWhatItAccepts) {
       {"HTTP/1.1 200 OK\r\n\r\n", [](auto& h) { return h.framing == Framing::none && h.keep_alive; }, kHead},
       {"HTTP/1.1 100 Continue\r\n\r\n",
        [](auto& h) { return h.informational() && h.framing == Framing::none && h.keep_alive; }},
-      {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", [](auto& h) { return h.informational() && h.fields.size() == 1; }},
-      {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nContent-Length: 0\r\n\r\n",
-       [](auto& h) { return h.upgrade == Upgrade::websocket && !h.informational() && !h.keep_alive && !h.has_content_length; },
+      {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+       [](auto& h) { return h.informational() && h.fields.size() == 1; }},
+      {"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nContent-Length: "
+       "0\r\n\r\n",
+       [](auto& h) {
+         return h.upgrade == Upgrade::websocket && !h.informational() && !h.keep_alive &&
+                !h.has_content_length;
+       },
        kAsked},
       {"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n",
        [](auto& h) { return h.upgrade == Upgrade::none && h.content_length == 2; }, kAsked},
@@ -143,7 +156,8 @@ TEST(H1Response, UnderstandsWhatItAccepts) {
 }
 
 TEST(H1Response, TheFinalAnswerFollowsTheInformationalOne) {
-  const std::string_view two = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+  const std::string_view two =
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
   const HeadLimits limits;
   HeadScanner scanner(Side::response, limits);
   ResponseHead head;

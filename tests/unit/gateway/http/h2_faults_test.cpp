@@ -5,7 +5,7 @@
 
 #include "gateway/http/h2_session.hpp"
 #include "gateway/loop/event.hpp"
-#include "h2_peer.hpp"
+#include "tests/unit/gateway/http/h2_peer.hpp"
 
 namespace envgate::http {
 namespace {

@@ -1,4 +1,4 @@
-#include "h2_peer.hpp"
+#include "tests/unit/gateway/http/h2_peer.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

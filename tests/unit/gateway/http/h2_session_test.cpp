@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/loop/event.hpp"
-#include "h2_peer.hpp"
+#include "tests/unit/gateway/http/h2_peer.hpp"
 
 namespace envgate::http {
 namespace {

@@ -63,22 +63,44 @@ TEST(H2Request, RefusesMalformedBlocks) {
       {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}}, 400, "missing_pseudo_field"},
       {{{":method", "GET"}, {":authority", "a"}, {":path", "/"}}, 400, "missing_pseudo_field"},
       {{{":scheme", "https"}, {":authority", "a"}, {":path", "/"}}, 400, "missing_pseudo_field"},
-      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", ""}}, 400, "empty_pseudo_field"},
+      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", ""}},
+       400,
+       "empty_pseudo_field"},
       {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "x"}}, 400, "bad_target"},
       {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "*"}}, 400, "bad_target"},
-      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/ HTTP/1.1\r\n"}}, 400, "bad_target"},
-      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", long_path}}, 414, "first_line_too_long"},
+      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/ HTTP/1.1\r\n"}},
+       400,
+       "bad_target"},
+      {{{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", long_path}},
+       414,
+       "first_line_too_long"},
       {{{":method", "GET"}, {":scheme", "https"}, {":authority", "u@a"}, {":path", "/"}}, 400, "bad_host"},
       {{{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}, 400, "bad_scheme"},
       {{{":method", "G T"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}}, 400, "bad_method"},
-      {{{":method", "TRACE"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}}, 405, "trace_refused"},
+      {{{":method", "TRACE"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}},
+       405,
+       "trace_refused"},
       {{{":method", "CONNECT"}, {":authority", "a:443"}}, 405, "connect_refused", false},
-      {{{":method", "CONNECT"}, {":protocol", "connect-udp"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}},
-       501, "unknown_protocol", false},
-      {{{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/"}},
-       400, "upgrade_with_body", true},
+      {{{":method", "CONNECT"},
+        {":protocol", "connect-udp"},
+        {":scheme", "https"},
+        {":authority", "a"},
+        {":path", "/"}},
+       501,
+       "unknown_protocol",
+       false},
+      {{{":method", "CONNECT"},
+        {":protocol", "websocket"},
+        {":scheme", "https"},
+        {":authority", "a"},
+        {":path", "/"}},
+       400,
+       "upgrade_with_body",
+       true},
       {{{":method", "CONNECT"}, {":protocol", "websocket"}, {":authority", "a"}, {":path", "/"}},
-       400, "missing_pseudo_field", false},
+       400,
+       "missing_pseudo_field",
+       false},
   };
   for (const auto& row : rows) {
     RequestHead head;
@@ -94,9 +116,16 @@ TEST(H2Request, RefusesMalformedBlocks) {
 
 TEST(H2Request, FillsTheSameHeadAsHttp1) {
   RequestHead head;
-  ASSERT_TRUE(build({{":authority", "A.b:8443"}, {":path", "/x?y"}, {":scheme", "https"}, {":method", "POST"},
-                     {"host", "a.B:8443"}, {"content-length", "5"}, {"te", "trailers"}, {"expect", "100-continue"}},
-                    false, head).ok());
+  ASSERT_TRUE(build({{":authority", "A.b:8443"},
+                     {":path", "/x?y"},
+                     {":scheme", "https"},
+                     {":method", "POST"},
+                     {"host", "a.B:8443"},
+                     {"content-length", "5"},
+                     {"te", "trailers"},
+                     {"expect", "100-continue"}},
+                    false, head)
+                  .ok());
   EXPECT_EQ(head.version, Version::http2);
   EXPECT_EQ(head.method, Method::post);
   EXPECT_EQ(head.path, "/x");
@@ -113,16 +142,25 @@ TEST(H2Request, FillsTheSameHeadAsHttp1) {
   ASSERT_TRUE(build(get_with({}), false, head).ok());
   EXPECT_EQ(head.framing, Framing::until_end);
   EXPECT_EQ(target_framing(head), Framing::chunked);
-  ASSERT_TRUE(build({{":method", "GET"}, {":scheme", "https"}, {":path", "/"}, {"host", "b"}}, true, head).ok());
+  ASSERT_TRUE(
+      build({{":method", "GET"}, {":scheme", "https"}, {":path", "/"}, {"host", "b"}}, true, head).ok());
   EXPECT_EQ(head.authority.text, "b");
-  ASSERT_TRUE(build({{":method", "OPTIONS"}, {":scheme", "https"}, {":authority", "b"}, {":path", "*"}}, true, head).ok());
+  ASSERT_TRUE(
+      build({{":method", "OPTIONS"}, {":scheme", "https"}, {":authority", "b"}, {":path", "*"}}, true, head)
+          .ok());
   EXPECT_EQ(head.path, "*");
 }
 
 TEST(H2Request, ExtendedConnectIsAnUpgrade) {
   RequestHead head;
-  ASSERT_TRUE(build({{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"}, {":authority", "a"},
-                     {":path", "/ws"}, {"sec-websocket-version", "13"}}, false, head).ok());
+  ASSERT_TRUE(build({{":method", "CONNECT"},
+                     {":protocol", "websocket"},
+                     {":scheme", "https"},
+                     {":authority", "a"},
+                     {":path", "/ws"},
+                     {"sec-websocket-version", "13"}},
+                    false, head)
+                  .ok());
   EXPECT_EQ(head.upgrade, Upgrade::websocket);
   EXPECT_EQ(head.framing, Framing::none);
   EXPECT_FALSE(head.has_body());

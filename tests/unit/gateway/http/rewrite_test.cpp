@@ -45,32 +45,40 @@ TEST(RewriteRequest, WhatTheTargetSees) {
        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n%\r\n"},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\nTrailer: X\r\n\r\n",
        "POST / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n%\r\n"},
-      {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n%\r\n"},
+      {"POST / HTTP/1.1\r\nHost: a\r\nTrailer: X\r\n\r\n",
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n%\r\n"},
       {"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", "DELETE / HTTP/1.1\r\nHost: a\r\n%\r\n"},
       // Hop by hop, and what Connection nominates.
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nX-Hop: 1\r\nProxy-Connection: x\r\n"
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Hop\r\nKeep-Alive: 5\r\nX-Hop: "
+       "1\r\nProxy-Connection: x\r\n"
        "Proxy-Authorization: y\r\nTE: gzip\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\n%\r\n"},
-      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: c=1\r\nAuthorization: x\r\nConnection: close, Cookie, Host, Authorization, "
+      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: c=1\r\nAuthorization: x\r\nConnection: close, Cookie, Host, "
+       "Authorization, "
        "Content-Length, X-Forwarded-For\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nCookie: c=1\r\n%\r\n"},
       {"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers, gzip\r\nConnection: TE\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\n%TE: trailers\r\nConnection: TE\r\n\r\n"},
       // h2c is dropped.
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n\r\n",
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: "
+       "AAA\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\n%\r\n"},
       // Who the client is, is ours to say.
-      {"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 1.1.1.1\r\nX-Forwarded-For: 1.1.1.1\r\nx-forwarded-proto: http\r\n"
+      {"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 1.1.1.1\r\nX-Forwarded-For: 1.1.1.1\r\nx-forwarded-proto: "
+       "http\r\n"
        "X-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nX-Forwarded-User: root\r\nForwarded: for=1.1.1.1\r\n"
-       "X-Client-IP: 1.1.1.1\r\nTrue-Client-IP: 1.1.1.1\r\nX_Forwarded_For: 1.1.1.1\r\nX-Request-Id: theirs\r\n"
+       "X-Client-IP: 1.1.1.1\r\nTrue-Client-IP: 1.1.1.1\r\nX_Forwarded_For: 1.1.1.1\r\nX-Request-Id: "
+       "theirs\r\n"
        "Proxy: http://evil\r\nCF-Connecting-IP: 1.1.1.1\r\nX-Other: kept\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nX-Other: kept\r\n%\r\n"},
       {"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\nCookie:\r\nCookie: b=2\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nCookie: a=1; b=2\r\n%\r\n"},
       // WebSocket's fields mean nothing without the upgrade.
-      {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
+      {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: "
+       "13\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\n%\r\n"},
-      {"GET /w HTTP/1.1\r\nHost: a\r\nConnection: upgrade, X-Hop\r\nX-Hop: 1\r\nUpgrade: websocket, h2c\r\nOrigin: o\r\n"
+      {"GET /w HTTP/1.1\r\nHost: a\r\nConnection: upgrade, X-Hop\r\nX-Hop: 1\r\nUpgrade: websocket, "
+       "h2c\r\nOrigin: o\r\n"
        "Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Accept: z\r\n\r\n",
        "GET /w HTTP/1.1\r\nHost: a\r\nOrigin: o\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
        "%Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
@@ -87,10 +95,12 @@ TEST(RewriteRequest, WhatTheTargetSees) {
 TEST(RewriteRequest, TheForwarderDecidesOnExpectAndClose) {
   Forwarding with = forwarding();
   with.forward_expect = with.close = true;
-  const std::string seen = rewritten("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTE: trailers\r\nExpect: 100-continue\r\n\r\n", with);
+  const std::string seen = rewritten(
+      "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTE: trailers\r\nExpect: 100-continue\r\n\r\n", with);
   EXPECT_THAT(seen, HasSubstr("\r\nExpect: 100-continue\r\n"));
   EXPECT_THAT(seen, HasSubstr("\r\nConnection: TE, close\r\n"));
-  EXPECT_THAT(rewritten("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", with), Not(HasSubstr("Expect")));
+  EXPECT_THAT(rewritten("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", with),
+              Not(HasSubstr("Expect")));
   EXPECT_THAT(rewritten("GET / HTTP/1.1\r\nHost: a\r\n\r\n", with), HasSubstr("\r\nConnection: close\r\n"));
 }
 
@@ -149,28 +159,38 @@ TEST(RewriteResponse, WhatTheClientSees) {
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",
        "HTTP/1.1 200 OK\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
-      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", Version::http10},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", Version::http10},
       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n", Version::http10},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n",
-       Version::http11, {}, true},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", Version::http11,
-       head_request},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n",
+       Version::http11,
+       {},
+       true},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n",
+       Version::http11, head_request},
       {"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
        "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n"},
       {"HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"},
-      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", Version::http11, head_request},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive, X-Hop, Set-Cookie\r\nKeep-Alive: 1\r\nX-Hop: 1\r\n"
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", Version::http11,
+       head_request},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive, X-Hop, Set-Cookie\r\nKeep-Alive: "
+       "1\r\nX-Hop: 1\r\n"
        "Proxy-Authenticate: x\r\nUpgrade: h2c\r\nAlt-Svc: h3=\":1\"\r\nSet-Cookie: a=b\r\nX_Y: kept\r\n\r\n",
        "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nX_Y: kept\r\nContent-Length: 1\r\n\r\n"},
       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nStrict-Transport-Security: max-age=1\r\nVary: x\r\n\r\n",
        "HTTP/1.1 200 OK\r\nStrict-Transport-Security: max-age=1\r\nVary: x\r\nContent-Length: 1\r\n\r\n"},
       {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: close\r\n\r\n",
-       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", Version::http11, {}, true},
+       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+       Version::http11,
+       {},
+       true},
       {"HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n",
-       "HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", Version::http11,
-       asked},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nSet-Cookie: a=b; Domain=.c.x; Path=/\r\nSet-Cookie: c=d; domain=C.X\r\n\r\n",
+       "HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+       Version::http11, asked},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nSet-Cookie: a=b; Domain=.c.x; Path=/\r\nSet-Cookie: c=d; "
+       "domain=C.X\r\n\r\n",
        "HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: c=d\r\nContent-Length: 1\r\n\r\n"},
   };
   for (const ResponseRow& row : rows) EXPECT_EQ(answered(row), row.seen);
@@ -214,9 +234,10 @@ TEST(RewriteResponse, CookiesStayWithTheirHost) {
 
 TEST(RewriteResponse, TheIterationServesHttp2) {
   test::ParsedResponse parsed;
-  test::parse_response("HTTP/1.1 200 OK\r\nContent-Type: T\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: A=b; Domain=c.x\r\n"
-                       "Set-Cookie: C=d; Domain=c.x; Path=/\r\nalready-lower: Q\r\nTransfer-Encoding: chunked\r\n\r\n",
-                       {}, {}, parsed);
+  test::parse_response(
+      "HTTP/1.1 200 OK\r\nContent-Type: T\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: A=b; Domain=c.x\r\n"
+      "Set-Cookie: C=d; Domain=c.x; Path=/\r\nalready-lower: Q\r\nTransfer-Encoding: chunked\r\n\r\n",
+      {}, {}, parsed);
   ASSERT_TRUE(parsed.verdict.ok());
   ResponseForwarding with;
   with.client_version = Version::http2;
@@ -236,7 +257,8 @@ TEST(RewriteResponse, TheIterationServesHttp2) {
 
 TEST(RewriteResponse, LengthGoesToHttp2Too) {
   test::ParsedResponse parsed;
-  test::parse_response("HTTP/1.1 200 OK\r\nContent-Length: 18446\r\nSec-WebSocket-Accept: x\r\n\r\n", {}, {}, parsed);
+  test::parse_response("HTTP/1.1 200 OK\r\nContent-Length: 18446\r\nSec-WebSocket-Accept: x\r\n\r\n", {}, {},
+                       parsed);
   ResponseForwarding with;
   with.client_version = Version::http2;
   with.framing = client_framing(parsed.head, Version::http2);

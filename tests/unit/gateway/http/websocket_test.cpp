@@ -23,21 +23,28 @@ TEST(WebSocket, RequestsAreChecked) {
   } rows[] = {
       {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n", 0, ""},
       {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 400, "no_websocket_version"},
-      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n", 426, "websocket_version"},
-      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13, 8\r\n", 426, "websocket_version"},
+      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n", 426,
+       "websocket_version"},
+      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13, 8\r\n", 426,
+       "websocket_version"},
       {"Sec-WebSocket-Version: 13\r\n", 400, "bad_websocket_key"},
       {"Sec-WebSocket-Key: short==\r\nSec-WebSocket-Version: 13\r\n", 400, "bad_websocket_key"},
-      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!==\r\nSec-WebSocket-Version: 13\r\n", 400, "bad_websocket_key"},
-      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\nSec-WebSocket-Version: 13\r\n", 400, "bad_websocket_key"},
+      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZ!==\r\nSec-WebSocket-Version: 13\r\n", 400,
+       "bad_websocket_key"},
+      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQAA\r\nSec-WebSocket-Version: 13\r\n", 400,
+       "bad_websocket_key"},
       {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-       "Sec-WebSocket-Version: 13\r\n", 400, "bad_websocket_key"},
-      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n", 400,
-       "no_websocket_version"},
+       "Sec-WebSocket-Version: 13\r\n",
+       400, "bad_websocket_key"},
+      {"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: "
+       "13\r\n",
+       400, "no_websocket_version"},
   };
   for (const auto& row : rows) {
     test::ParsedRequest parsed;
-    test::parse_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + row.fields + "\r\n",
-                        {}, parsed);
+    test::parse_request(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + row.fields + "\r\n",
+        {}, parsed);
     ASSERT_EQ(parsed.head.upgrade, Upgrade::websocket);
     EXPECT_EQ(check_websocket_request(parsed.head), (Verdict{row.status, row.reason})) << row.fields;
   }
@@ -51,13 +58,15 @@ TEST(WebSocket, OnlyATrueAcceptOpensTheTunnel) {
       {"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", ""},
       {"", "bad_websocket_accept"},
       {"Sec-WebSocket-Accept: S3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n", "bad_websocket_accept"},
-      {"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
+      {"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Accept: "
+       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n",
        "bad_websocket_accept"},
   };
   for (const auto& row : rows) {
     test::ParsedResponse parsed;
-    test::parse_response("HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + row.fields + "\r\n",
-                         {Method::get, Upgrade::websocket}, {}, parsed);
+    test::parse_response(
+        "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + row.fields + "\r\n",
+        {Method::get, Upgrade::websocket}, {}, parsed);
     ASSERT_TRUE(parsed.verdict.ok());
     EXPECT_EQ(check_websocket_response(parsed.head, kKey).reason, row.reason) << row.fields;
   }

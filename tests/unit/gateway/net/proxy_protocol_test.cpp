@@ -20,7 +20,8 @@ std::string v2(unsigned char command, unsigned char family, const std::string& r
   return out + rest;
 }
 
-const std::string kFour = "\xcb\x00\x71\x07\x0a\x00\x00\x01\x1f\x90\x01\xbb"s;  // 203.0.113.7:8080 to 10.0.0.1:443
+const std::string kFour =
+    "\xcb\x00\x71\x07\x0a\x00\x00\x01\x1f\x90\x01\xbb"s;  // 203.0.113.7:8080 to 10.0.0.1:443
 
 struct Row {
   std::string input;
@@ -30,14 +31,16 @@ struct Row {
 };
 
 std::vector<Row> rows() {
-  const std::string six = "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\x01" + "\x20\x01\x0d\xb8"s + std::string(11, '\0') +
-                          "\x02" + "\x00\x50\x01\xbb"s;
+  const std::string six = "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\x01" + "\x20\x01\x0d\xb8"s +
+                          std::string(11, '\0') + "\x02" + "\x00\x50\x01\xbb"s;
   return {
       {"PROXY TCP4 203.0.113.7 10.0.0.1 8080 443\r\n", "", "203.0.113.7:8080", "10.0.0.1:443"},
       {"PROXY TCP4 203.0.113.7 10.0.0.1 0 65535\r\n", "", "203.0.113.7:0", "10.0.0.1:65535"},
       {"PROXY TCP6 2001:db8::1 2001:db8::2 80 443\r\n", "", "[2001:db8::1]:80", "[2001:db8::2]:443"},
-      {"PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n", "",
-       "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
+      {"PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 "
+       "65535\r\n",
+       "", "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
+       "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"},
       {"PROXY UNKNOWN\r\n"},
       {"PROXY UNKNOWN ffff:f whatever 65535\r\n"},
       {"PROXY UNKNOWNX\r\n", "bad_line"},
@@ -124,7 +127,8 @@ TEST(ProxyProtocol, BytesOneByOneGiveTheSameRefusal) {
 }
 
 TEST(ProxyProtocol, AGoodChecksumHolds) {
-  // CRC-32C of the header with its own four bytes as zero, from an implementation that gives the check value e3069283.
+  // CRC-32C of the header with its own four bytes as zero, from an implementation that gives the check value
+  // e3069283.
   const std::string header = v2(0x21, 0x11, kFour + "\x03\x00\x04"s + "\x05\x4c\x1e\xcf"s);
   EXPECT_EQ(parse_proxy_header(header).state, ProxyHeader::complete);
 }
