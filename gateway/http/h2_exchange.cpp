@@ -65,7 +65,7 @@ const FieldList& H2Exchange::request_trailers() const {
 // ---- the request's body ----
 
 void H2Exchange::receive(std::string_view data) {
-  if (discarding_) return give_credit(data.size());
+  if (discarding_) return give_up(data.size());
   body_.append(data);
   readable_.set();
 }
@@ -76,9 +76,14 @@ void H2Exchange::end_remote() {
 }
 
 void H2Exchange::give_credit(std::size_t n) {
-  if (n == 0) return;
-  // Where the stream is closed, only the connection's window is opened.
   nghttp2_session_consume(session_.handle(), stream_, n);
+  session_.output();
+}
+
+// Bytes that nobody will take: other streams may use their room, this one is to send no more.
+void H2Exchange::give_up(std::size_t n) {
+  if (n == 0) return;
+  nghttp2_session_consume_connection(session_.handle(), n);
   session_.output();
 }
 
@@ -116,11 +121,10 @@ void H2Exchange::fail_body(int status, std::string_view reason) {
   readable_.set();
 }
 
-// What nobody will take: its room in the connection's window is given back at once, and its memory but for the block
-// that the reader may be viewing.
+// The memory goes too, but for the block that the reader may be viewing.
 void H2Exchange::drop_body() {
   if (std::exchange(discarding_, true)) return;
-  give_credit(body_.size());
+  give_up(body_.size());
   if (given_ > 0) body_.keep_front();
   else body_.clear();
 }
@@ -263,7 +267,8 @@ void H2Exchange::close(bool at_fault) {
   closed_ = true;
   const bool length = request_.framing == Framing::length;
   const bool reader_tells = at_fault && reading_;
-  if (!body_ended()) fail_body(at_fault ? 400 : 0, !at_fault ? "client_gone" : length ? "length_differs_from_data" : "malformed_body");
+  const std::string_view fault = length ? "length_differs_from_data" : "malformed_body";
+  if (!body_ended()) fail_body(at_fault ? 400 : 0, at_fault ? fault : "client_gone");
   writable_.set();
   if (!answer_ended_ && !reader_tells && abandoned_) std::exchange(abandoned_, nullptr)->abandoned();
 }

@@ -94,6 +94,7 @@ class H2Exchange final : public Exchange, loop::Timer {
   loop::Task<bool> wait_until_taken(std::string_view piece);
   void resume();
   void give_credit(std::size_t n);
+  void give_up(std::size_t n);
   void take_piece(std::size_t n);
   void fail_body(int status, std::string_view reason);
   void drop_body();

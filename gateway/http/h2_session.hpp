@@ -111,6 +111,7 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
 
   static constexpr std::size_t kRecord = 16 * 1024;  // RFC 8446 section 5.1: the largest plaintext of one record
   static constexpr std::size_t kFrameHeader = 9;     // RFC 9113 section 4.1
+  static constexpr std::chrono::seconds kLingerTime{2};  // from GOAWAY until the connection is closed all the same
 
   enum class State : std::uint8_t {
     open,
