@@ -171,8 +171,9 @@ ssize_t h2_read_callback(nghttp2_session* session, std::int32_t stream, std::uin
 
 nghttp2_session* make_h2_session(H2Session& owner, const H2Options& options) {
   nghttp2_session* session = nullptr;
-  if (nghttp2_session_server_new2(&session, H2Callbacks::all(), &owner, H2Callbacks::options()) != 0) throw std::bad_alloc();
-  const std::size_t list_size = options.head.head + 32 * options.head.fields;  // counted as RFC 9113 section 6.5.2 does
+  if (nghttp2_session_server_new2(&session, H2Callbacks::all(), &owner, H2Callbacks::options()) != 0)
+    throw std::bad_alloc();
+  const std::size_t list_size = options.head.head + 32 * options.head.fields;  // as RFC 9113 section 6.5.2 counts
   const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.stream_window},
@@ -181,7 +182,8 @@ nghttp2_session* make_h2_session(H2Session& owner, const H2Options& options) {
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},    // RFC 9218 section 2.1
   }};
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(options.connection_window));
+  const auto window = static_cast<std::int32_t>(options.connection_window);
+  nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, window);
   return session;
 }
 

@@ -24,7 +24,8 @@ constexpr std::size_t kPseudoFields = 8;
 }  // namespace
 
 H2Exchange::H2Exchange(H2Session& session, std::int32_t stream)
-    : session_(session), stream_(stream), block_(take_block()), readable_(session.reactor()), writable_(session.reactor()) {}
+    : session_(session), stream_(stream), block_(take_block()),
+      window_(session.stream_window(), session.reactor().now()), readable_(session.reactor()), writable_(session.reactor()) {}
 
 H2Exchange::~H2Exchange() { block_->list.swap(request_.fields); }
 
@@ -64,7 +65,7 @@ const FieldList& H2Exchange::request_trailers() const {
 // ---- the request's body ----
 
 void H2Exchange::receive(std::string_view data) {
-  if (discarding_) return give_credit(data.size());
+  if (discarding_) return give_up(data.size());
   body_.append(data);
   readable_.set();
 }
@@ -75,16 +76,26 @@ void H2Exchange::end_remote() {
 }
 
 void H2Exchange::give_credit(std::size_t n) {
-  if (n == 0) return;
-  // Where the stream is closed, only the connection's window is opened.
   nghttp2_session_consume(session_.handle(), stream_, n);
   session_.output();
+}
+
+// Bytes that nobody will take: other streams may use their room, this one is to send no more.
+void H2Exchange::give_up(std::size_t n) {
+  if (n == 0) return;
+  nghttp2_session_consume_connection(session_.handle(), n);
+  session_.output();
+}
+
+void H2Exchange::take_piece(std::size_t n) {
+  if (window_.taken(n, body_.size(), session_.reactor().now())) session_.grow(stream_, window_);
+  give_credit(n);
 }
 
 loop::Task<BodyPiece> H2Exchange::read_body(loop::Deadline deadline) {
   if (const std::size_t taken = std::exchange(given_, 0)) {
     body_.pop(taken);
-    if (!discarding_) give_credit(taken);
+    if (!discarding_) take_piece(taken);
   }
   struct Reading {
     bool& flag;
@@ -110,11 +121,10 @@ void H2Exchange::fail_body(int status, std::string_view reason) {
   readable_.set();
 }
 
-// What nobody will take: its room in the connection's window is given back at once, and its memory but for the block
-// that the reader may be viewing.
+// The memory goes too, but for the block that the reader may be viewing.
 void H2Exchange::drop_body() {
   if (std::exchange(discarding_, true)) return;
-  give_credit(body_.size());
+  give_up(body_.size());
   if (given_ > 0) body_.keep_front();
   else body_.clear();
 }
@@ -257,7 +267,8 @@ void H2Exchange::close(bool at_fault) {
   closed_ = true;
   const bool length = request_.framing == Framing::length;
   const bool reader_tells = at_fault && reading_;
-  if (!body_ended()) fail_body(at_fault ? 400 : 0, !at_fault ? "client_gone" : length ? "length_differs_from_data" : "malformed_body");
+  const std::string_view fault = length ? "length_differs_from_data" : "malformed_body";
+  if (!body_ended()) fail_body(at_fault ? 400 : 0, at_fault ? fault : "client_gone");
   writable_.set();
   if (!answer_ended_ && !reader_tells && abandoned_) std::exchange(abandoned_, nullptr)->abandoned();
 }

@@ -15,6 +15,7 @@
 #include "gateway/http/exchange.hpp"
 #include "gateway/http/h2_chain.hpp"
 #include "gateway/http/h2_memory.hpp"
+#include "gateway/http/h2_window.hpp"
 #include "gateway/loop/event.hpp"
 
 namespace envgate::http {
@@ -93,6 +94,8 @@ class H2Exchange final : public Exchange, loop::Timer {
   loop::Task<bool> wait_until_taken(std::string_view piece);
   void resume();
   void give_credit(std::size_t n);
+  void give_up(std::size_t n);
+  void take_piece(std::size_t n);
   void fail_body(int status, std::string_view reason);
   void drop_body();
   void decline_rest();
@@ -104,6 +107,7 @@ class H2Exchange final : public Exchange, loop::Timer {
   H2BlockPtr block_;             // the request's head, and `out`
   H2BlockPtr request_trailers_, trailers_to_send_;
   H2Chain body_;
+  H2Window window_;
   std::size_t given_ = 0;        // of body_: viewed by the reader
   std::size_t sent_ = 0;         // of block_->out
   std::string_view view_;        // a large piece, after block_->out

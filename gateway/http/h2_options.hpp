@@ -46,10 +46,12 @@ struct H2Options {
   unsigned max_streams = 128;
   HeadLimits head;
 
-  // What a client may send ahead of what the target has taken, in bytes. It bounds the memory that a connection can
-  // pin (the connection's window) and the speed of one upload (the stream's window a round trip).
-  std::uint32_t stream_window = 512 * 1024;
+  // What a client may send ahead of what the target has taken, in bytes, to begin with: it bounds the memory that a
+  // connection can pin. Where the target keeps up, one stream's window grows to `most_window` and the connection's with
+  // it (h2_window.hpp).
+  std::uint32_t stream_window = 256 * 1024;
   std::uint32_t connection_window = 1024 * 1024;
+  std::uint32_t most_window = 8 * 1024 * 1024;
 
   // As in the settings: zero is none.
   loop::Clock::duration idle = std::chrono::seconds(75);          // without a stream, or without reading its answers

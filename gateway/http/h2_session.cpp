@@ -18,13 +18,8 @@ using net::IoStatus;
 // A client that sends without end gets its turn like everybody else.
 constexpr std::size_t kTurnBytes = 64 * 1024;
 
-// After GOAWAY: how long, and how much, the client may still send before the connection is closed under it.
-constexpr std::chrono::seconds kLingerTime{2};
+// What a client may still send after GOAWAY before the connection is closed under it; how long stands in the header.
 constexpr std::size_t kLingerBytes = 256 * 1024;
-
-// Between the notice that the connection will end and the number of its last request (RFC 9113 section 6.8): time for
-// requests that are already on their way.
-constexpr std::chrono::milliseconds kNotice{500};
 
 // Requests whose streams are gone may still be at work, waiting for a target. So many tasks for each stream that is
 // allowed; with more the client's resets outrun us, and its new streams are refused.
@@ -33,10 +28,6 @@ constexpr unsigned kTasksPerStream = 2;
 // Times are checked so often within the shortest of them, and at least so often while there are streams.
 constexpr int kChecks = 4;
 constexpr std::chrono::seconds kMostPeriod{1};
-
-// A drain cuts connections that are not busy. One that had a stream a moment ago may have the next request on its way:
-// it is told by GOAWAY instead.
-constexpr std::chrono::seconds kQuiet{1};
 
 constexpr nghttp2_extpri kByTurns{3, 1};      // RFC 9218 section 4: the default urgency, but incremental
 constexpr nghttp2_extpri kInteractive{1, 1};  // for tunnels: small messages, before anybody's bulk
@@ -66,7 +57,7 @@ struct H2Session::Readable {
 H2Session::H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service, const H2Options& options)
     : reactor_(reactor), stream_(stream), service_(service), options_(options), handle_(make_h2_session(*this, options)),
       idle_since_(reactor.now()), period_(check_period(options)), resets_(options.resets, reactor.now()),
-      control_(options.control, reactor.now()) {}
+      control_(options.control, reactor.now()), connection_window_(options.connection_window) {}
 
 H2Session::~H2Session() {
   streams_.cancel();
@@ -216,6 +207,19 @@ loop::Task<void> H2Session::refuse(H2Exchange& exchange, const Verdict& verdict)
   co_await exchange.send_error(kind_of(verdict.status), context);
 }
 
+void H2Session::grow(std::int32_t stream, H2Window& window) {
+  const std::uint32_t wanted = std::min(window.size() * 2, options_.most_window);
+  if (wanted <= window.size()) return;
+  const std::uint32_t connection = options_.connection_window + (wanted - options_.stream_window);
+  if (connection > connection_window_) {
+    if (!window_share_.take(connection - connection_window_)) return;
+    connection_window_ = connection;
+    nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(connection));
+  }
+  window.grow_to(wanted);
+  nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, stream, static_cast<std::int32_t>(wanted));
+}
+
 // ---- misbehaviour ----
 
 void H2Session::stream_reset_by_client(H2Exchange* exchange) {
@@ -295,112 +299,6 @@ void H2Session::put_data(const std::uint8_t* frame_header, H2Exchange& exchange,
   std::memcpy(into, frame_header, kFrameHeader);
   exchange.copy_frame(into + kFrameHeader, size);
   out_.commit(kFrameHeader + size);
-}
-
-// ---- ends ----
-
-void H2Session::stream_closed(H2Exchange& exchange, bool at_fault) {
-  if (collecting_ == &exchange) collecting_ = nullptr;
-  exchange.close(at_fault);
-  const bool starting = std::find(starting_.begin(), starting_.end(), &exchange) != starting_.end();
-  if (!starting && !exchange.task_running()) forget(exchange);
-}
-
-void H2Session::forget(H2Exchange& exchange) {
-  nghttp2_session_set_stream_user_data(handle_, exchange.stream(), nullptr);
-  H2Exchange* const last = exchanges_.back();
-  exchanges_[exchange.index] = last;
-  last->index = exchange.index;
-  exchanges_.pop_back();
-  delete &exchange;
-  if (!exchanges_.empty()) return;
-  idle_since_ = reactor_.now();
-  drain();
-}
-
-// Every stream is over, whatever becomes of its task.
-void H2Session::leave() {
-  starting_.clear();
-  collecting_ = nullptr;
-  for (std::size_t i = exchanges_.size(); i-- > 0;) {
-    H2Exchange& exchange = *exchanges_[i];
-    if (!exchange.closed()) exchange.close(false);
-    if (!exchange.task_running()) forget(exchange);
-  }
-}
-
-void H2Session::begin_close() {
-  state_ = State::closing;
-  leave();
-  stream_.shutdown_write();
-  reactor_.timers().arm(*this, reactor_.now() + kLingerTime);
-}
-
-// The reader finds out, and ends.
-void H2Session::broken() {
-  state_ = State::ended;
-  stream_.abort(false);
-}
-
-void H2Session::drain() {
-  if (state_ != State::open || terminated_) return;
-  if (!draining_ && service_.draining()) {
-    draining_ = true;
-    drain_since_ = reactor_.now();
-    nghttp2_submit_shutdown_notice(handle_);
-    arm_timer();
-    output();
-  } else if (draining_ && !last_goaway_ && reactor_.now() >= drain_since_ + kNotice) {
-    last_goaway_ = true;
-    const std::int32_t last = nghttp2_session_get_last_proc_stream_id(handle_);
-    nghttp2_submit_goaway(handle_, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
-    output();
-  }
-}
-
-loop::Time H2Session::idle_until() const {
-  const loop::Clock::duration limit = greeted_ ? options_.idle : options_.request_head;
-  return limit.count() == 0 ? loop::kNever : idle_since_ + limit;
-}
-
-void H2Session::arm_timer() {
-  loop::Time due = reactor_.now() + period_;
-  if (draining_ && !last_goaway_) due = std::min(due, drain_since_ + kNotice);
-  else if (!busy_) due = idle_until();  // nothing else can happen: an idle connection wakes nobody
-  if (due == loop::kNever) return disarm();
-  reactor_.timers().arm(*this, due);
-}
-
-void H2Session::expired() {
-  if (state_ != State::open || terminated_) return broken();
-  drain();
-  check_idle();
-  check_stalled();
-  if (state_ == State::open && !terminated_) arm_timer();
-}
-
-void H2Session::check_idle() {
-  const loop::Time now = reactor_.now();
-  if (collecting_ && options_.request_head.count() > 0 && now - collecting_since_ >= options_.request_head)
-    return terminate(NGHTTP2_ENHANCE_YOUR_CALM, "request_head_timeout");
-  if (!exchanges_.empty() || draining_) return;
-  if (now >= idle_until()) return terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
-  if (busy_ && now - idle_since_ >= kQuiet && !write_blocked_) service_.busy(busy_ = false);
-}
-
-// A client that takes nothing of what waits for it: from the connection, or by its windows from one stream.
-void H2Session::check_stalled() {
-  if (options_.idle.count() == 0) return;
-  const auto limit = static_cast<unsigned>((options_.idle + period_ - loop::Clock::duration(1)) / period_);
-  if (write_blocked_ && ++stalled_ > limit) {
-    service_.misbehaved("slow_reader");
-    return broken();
-  }
-  for (H2Exchange* const exchange : exchanges_) {
-    if (exchange->closed() || exchange->reset_by_us() || !exchange->stalled(limit)) continue;
-    service_.misbehaved("slow_reader");
-    exchange->reset(NGHTTP2_CANCEL);
-  }
 }
 
 }  // namespace envgate::http

@@ -62,6 +62,8 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   nghttp2_session* handle() const { return handle_; }
   loop::Reactor& reactor() const { return reactor_; }
   void output() { reactor_.at_turn_end(*this); }  // there may be something to write
+  std::uint32_t stream_window() const { return options_.stream_window; }
+  void grow(std::int32_t stream, H2Window& window);  // twice as wide, if that is allowed
 
  private:
   friend struct H2Callbacks;
@@ -109,6 +111,7 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
 
   static constexpr std::size_t kRecord = 16 * 1024;  // RFC 8446 section 5.1: the largest plaintext of one record
   static constexpr std::size_t kFrameHeader = 9;     // RFC 9113 section 4.1
+  static constexpr std::chrono::seconds kLingerTime{2};  // from GOAWAY until the connection is closed all the same
 
   enum class State : std::uint8_t {
     open,
@@ -137,6 +140,8 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   loop::Clock::duration period_;  // of the timer
   unsigned stalled_ = 0;        // periods in which nothing could be written
   H2Budget resets_, control_;
+  std::uint32_t connection_window_;
+  H2WindowShare window_share_;
   loop::Scope streams_;         // last: its tasks use all of the above
 };
 

@@ -384,6 +384,25 @@ TEST(H2Faults, DrainsWithAGoawayAndFinishesWhatIsThere) {
   EXPECT_EQ(client.stream(slow).body, "hello");
 }
 
+TEST(H2Faults, ADrainSaysNothingWhileTheLastRequestsEnd) {
+  SocketPair pair;
+  TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
+    const Running running(s);
+    while (s.counted == 0) co_await loop::sleep_until(s.reactor(), loop::Clock::now() + milliseconds(8));
+    co_return co_await answer_text(exchange, "hello");
+  });
+  TestClient client(pair.client);
+  const auto id = client.get("/");
+  ASSERT_TRUE(client.run_until([&] { return server.tasks == 1; }));
+  server.drain();
+  client.run_for(1.3);
+  EXPECT_EQ(client.goaways(), 0);
+  server.counted = 1;
+  ASSERT_TRUE(client.run_until_closed());
+  EXPECT_EQ(client.stream(id).body, "hello");
+  EXPECT_GE(client.goaways(), 1);
+}
+
 // ---- floods ----
 
 TEST(H2Faults, RapidResetIsCalmed) {

@@ -33,25 +33,23 @@ TestServer::TestServer(int fd, Handler handler, const H2Options& options) : hand
 }
 
 TestServer::~TestServer() {
-  reactor_->stop();
+  reactor_.stop();
   thread_.join();
 }
 
 void TestServer::run(int fd, H2Options options) {
-  loop::Reactor reactor;
   net::Socket socket;
   loop::Scope scope;
-  if (!socket.open(reactor, net::Fd(fd))) std::abort();
-  reactor_ = &reactor;
+  if (!socket.open(reactor_, net::Fd(fd))) std::abort();
   socket_ = &socket;
   scope_ = &scope;
   scope.start(serve(options));
   started_ = true;
-  reactor.run();
+  reactor_.run();
 }
 
 loop::Task<void> TestServer::serve(H2Options options) {
-  H2Session session(*reactor_, *socket_, *this, options);
+  H2Session session(reactor_, *socket_, *this, options);
   co_await session.run();
   ended_ = true;
   socket_->close();
@@ -59,7 +57,7 @@ loop::Task<void> TestServer::serve(H2Options options) {
 
 void TestServer::cancel() {
   std::atomic<bool> done{false};
-  reactor_->post([this, &done] {
+  reactor_.post([this, &done] {
     scope_->cancel();
     socket_->close();
     done = true;

@@ -33,7 +33,7 @@ class TestServer final : H2Service {
   void drain() { draining_ = true; }
   void cancel();  // destroys the session with all its tasks, as a worker does that is out of patience
 
-  loop::Reactor& reactor() { return *reactor_; }
+  loop::Reactor& reactor() { return reactor_; }
   void note(std::string text);  // by handlers
   std::vector<std::string> notes();
   std::atomic<int> tasks{0};    // handlers that are running; kept by Running
@@ -53,7 +53,7 @@ class TestServer final : H2Service {
   std::atomic<int> requests_{0};
   std::mutex mutex_;
   std::vector<std::string> misbehaviour_, notes_;
-  loop::Reactor* reactor_ = nullptr;
+  loop::Reactor reactor_;
   net::Socket* socket_ = nullptr;
   loop::Scope* scope_ = nullptr;
   std::thread thread_;

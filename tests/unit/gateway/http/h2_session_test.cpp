@@ -235,6 +235,35 @@ TEST(H2Session, AStalledStreamDoesNotHoldUpAnother) {
   EXPECT_FALSE(client.stream(stalled).closed);
 }
 
+// Takes everything at once, or a little now and then, and never answers.
+Task<bool> take_all(TestServer& server, Exchange& exchange) {
+  const Running running(server);
+  const bool slow = exchange.request().path == "/slow";
+  for (;;) {
+    const BodyPiece piece = co_await exchange.read_body(loop::kNever);
+    if (piece.state != BodyPiece::data) co_return false;
+    server.counted += piece.bytes.size();
+    if (slow) co_await loop::sleep_until(server.reactor(), loop::Clock::now() + std::chrono::milliseconds(16));
+  }
+}
+
+TEST(H2Session, WindowsGrowWhereTheTargetKeepsUp) {
+  for (const bool slow : {false, true}) {
+    SocketPair pair;
+    TestServer server(pair.server, take_all);
+    TestClient client(pair.client);
+    const auto id = client.request(post(slow ? "/slow" : "/fast"), true);
+    const std::size_t size = slow ? 1'000'000 : 5'000'000;
+    client.send_data(id, std::string(size, 'x'));
+    ASSERT_TRUE(client.run_until([&] { return server.counted == size; }, 20));
+    client.run_for(0.05);
+    const auto open = nghttp2_session_get_stream_remote_window_size(client.session(), id);
+    if (slow) EXPECT_LE(open, 256 * 1024);
+    else EXPECT_GT(open, 1'000'000);
+    EXPECT_LE(open, 8 * 1024 * 1024);
+  }
+}
+
 Task<bool> endless(TestServer& server, Exchange& exchange) {
   const Running running(server);
   exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
