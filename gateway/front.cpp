@@ -54,23 +54,8 @@ loop::Task<bool> shake_hands(Worker& worker, net::TlsStream& tls, const IpAddres
   co_return true;
 }
 
-// Counts a connection of a protocol while it lives.
-class Active {
- public:
-  explicit Active(Protocol protocol) : gauge_(the_metrics().active(protocol)) {
-    the_metrics().connections(protocol).add();
-    gauge_.add(1);
-  }
-  ~Active() { gauge_.add(-1); }
-  Active(const Active&) = delete;
-  Active& operator=(const Active&) = delete;
-
- private:
-  metrics::Gauge& gauge_;
-};
-
 loop::Task<void> serve_web(Worker& worker, net::TlsStream& tls, const http::Client& client) {
-  const Active active(Protocol::https);
+  const ActiveConnection active(Protocol::https);
   Session session(worker.sessions, Protocol::https, client.peer, tls);
   if (tls.protocol() == "h2") co_await http::serve_h2(worker, session, tls, client);
   else co_await http::serve_h1(worker, session, tls, client, http::H1Purpose::forward);
@@ -103,7 +88,7 @@ loop::Task<void> serve_http_redirect(Worker& worker, net::Accepted accepted) {
   Visitor visitor;
   const bool entered = co_await enter(worker, std::move(accepted), visitor);
   if (!entered) co_return;
-  const Active active(Protocol::http);
+  const ActiveConnection active(Protocol::http);
   visitor.client.proto = "http";
   Session session(worker.sessions, Protocol::http, visitor.client.peer, visitor.socket);
   co_await http::serve_h1(worker, session, visitor.socket, visitor.client, http::H1Purpose::redirect);

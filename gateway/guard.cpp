@@ -141,11 +141,13 @@ bool Guard::request_from(Table& table, const Key& key, unsigned rate, Clock::tim
   return shard.entries[key].request_rate.take(rate, now);
 }
 
-Refusal Guard::request(const IpAddress& source, const routing::EnvId& env, unsigned env_rate, Clock::time_point now) {
-  if (!request_from(sources_, source_key(source), requests_per_source_, now)) return Refusal::source_requests;
-  if (env_rate == 0) env_rate = requests_per_environment_;
-  if (!request_from(environments_, environment_key(env), env_rate, now)) return Refusal::environment_requests;
-  return Refusal::none;
+Refusal Guard::request(const IpAddress& source, Clock::time_point now) {
+  return request_from(sources_, source_key(source), requests_per_source_, now) ? Refusal::none : Refusal::source_requests;
+}
+
+Refusal Guard::request(const routing::EnvId& env, unsigned rate, Clock::time_point now) {
+  if (rate == 0) rate = requests_per_environment_;
+  return request_from(environments_, environment_key(env), rate, now) ? Refusal::none : Refusal::environment_requests;
 }
 
 void Guard::leave(const Permit& permit) {

@@ -70,8 +70,10 @@ class Guard {
   // `limit`: the route's own, 0 for the setting.
   Refusal admit(const routing::EnvId& env, unsigned limit, Clock::time_point now, Permit& permit);
 
-  // One more request on an admitted connection. `env_rate`: the route's own, 0 for the setting.
-  Refusal request(const IpAddress& source, const routing::EnvId& env, unsigned env_rate, Clock::time_point now);
+  // One more request on an admitted connection: from its source, whatever it asks for, and then to an environment.
+  // `rate`: the route's own, 0 for the setting.
+  Refusal request(const IpAddress& source, Clock::time_point now);
+  Refusal request(const routing::EnvId& env, unsigned rate, Clock::time_point now);
 
   unsigned connections() const { return connections_.load(std::memory_order_relaxed); }
   std::size_t tracked() const;  // sources and environments in memory

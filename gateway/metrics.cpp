@@ -51,6 +51,11 @@ void Metrics::response(int status) {
   classes[static_cast<std::size_t>(which)]->add();
 }
 
+ActiveConnection::ActiveConnection(Protocol protocol) : gauge_(the_metrics().active(protocol)) {
+  the_metrics().connections(protocol).add();
+  gauge_.add(1);
+}
+
 Metrics& the_metrics() {
   static Metrics instance;
   return instance;

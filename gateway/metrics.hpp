@@ -39,4 +39,16 @@ struct Metrics {
 
 Metrics& the_metrics();
 
+// Counts a connection of a protocol, in all and while it lives.
+class ActiveConnection {
+ public:
+  explicit ActiveConnection(Protocol protocol);
+  ~ActiveConnection() { gauge_.add(-1); }
+  ActiveConnection(const ActiveConnection&) = delete;
+  ActiveConnection& operator=(const ActiveConnection&) = delete;
+
+ private:
+  metrics::Gauge& gauge_;
+};
+
 }  // namespace envgate::gateway

@@ -1,6 +1,6 @@
-// What the admin API asks of a Router: status, one route, all routes in order. Off the hot path: locks are taken, and a
-// page of the list costs a walk over the whole table (0.2 s for a million routes), so that pages are in the order of
-// ids and a cursor stays good whatever changes between two of them.
+// What the admin API asks of a Router: status, one route, all routes in order. Off the hot path: locks are
+// taken, and a page of the list costs a walk over the whole table (0.2 s for a million routes), so that pages
+// are in the order of ids and a cursor stays good whatever changes between two of them.
 #include <algorithm>
 
 #include "routing/router_core.hpp"

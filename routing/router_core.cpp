@@ -211,7 +211,9 @@ void Router::Core::tick() {
 void Router::Core::keep_snapshot(bool touch) {
   if (!snapshots_ || !was_live_) return;
   const Loop::Time now = Loop::Clock::now();
-  if (unsaved_ && now - saved_at_ >= settings_.snapshot_interval) {
+  // A very large table that changes all the time shall not keep a core and a disk busy with this alone.
+  const auto interval = std::max(settings_.snapshot_interval, 20 * snapshots_->cost());
+  if (unsaved_ && now - saved_at_ >= interval) {
     if (snapshots_->submit(book_.declared_routes(), server_)) {
       unsaved_ = false;
       saved_at_ = now;

@@ -178,12 +178,15 @@ void SnapshotWriter::work() {
     job_.reset();
     busy_ = true;
     lock.unlock();
+    const auto start = std::chrono::steady_clock::now();
     const auto saved = save_snapshot(path_, format_snapshot(job.routes, job.server, std::time(nullptr)));
     if (!saved) {
       failures.add();
       log::error("route_snapshot_failed").error(saved.error());
     }
     job = {};
+    cost_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start)
+                   .count();
     lock.lock();
     busy_ = false;
   }

@@ -4,6 +4,8 @@
 // time says when the store was last heard (see touch): the content is only rewritten when a route changes.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -44,6 +46,8 @@ class SnapshotWriter {
   ~SnapshotWriter();  // finishes the one under way
   // False if the one before is still being written.
   bool submit(std::vector<RoutePtr> routes, std::string server);
+  // How long the last one took.
+  std::chrono::milliseconds cost() const { return std::chrono::milliseconds(cost_ms_.load()); }
 
  private:
   struct Job {
@@ -56,6 +60,7 @@ class SnapshotWriter {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::optional<Job> job_;
+  std::atomic<std::int64_t> cost_ms_{0};
   bool busy_ = false;
   bool ending_ = false;
   std::thread thread_;

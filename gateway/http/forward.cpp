@@ -75,6 +75,12 @@ class Forwarder final : Abandoned {
   loop::Task<bool> body_chunked();
   loop::Task<bool> body_until_close();
   loop::Task<bool> more();
+  // response_head runs from the end of the request: a target that is still taking the body is not late.
+  bool upload_moves() {
+    const bool moved = upload_.under_way() && out_.to_target != seen_to_target_;
+    seen_to_target_ = out_.to_target;
+    return moved;
+  }
   loop::Task<void> start_tunnel();
   loop::Task<void> fail(ErrorKind kind, std::string_view result);
   ResponseForwarding response_forwarding() const;
@@ -93,6 +99,7 @@ class Forwarder final : Abandoned {
   std::array<char, kWebSocketKeySize> generated_key_{};
   std::string own_host_;
   std::size_t head_size_ = 0;  // of the response, still in connection_->received
+  std::uint64_t seen_to_target_ = 0;
   bool client_gone_ = false;
   bool target_ended_ = false;  // by closing, not by a reset
 };
@@ -215,6 +222,7 @@ loop::Task<Forwarder::Head> Forwarder::read_head() {
       if (buffer.empty()) {
         buffer.release();
         const bool ready = co_await net::wait_readable(connection_->stream(), worker_.reactor.after(timeout));
+        if (!ready && upload_moves()) continue;
         if (!ready) co_return Head::timed_out;
       }
       const IoResult got = co_await net::read_some(connection_->stream(), buffer.space(), worker_.reactor.after(timeout));

@@ -99,7 +99,8 @@ loop::Task<BodyPiece> H2Exchange::read_body(loop::Deadline deadline) {
     }
     if (remote_ended_) co_return BodyPiece{};
     reading_ = true;
-    if (!co_await readable_.wait(deadline)) co_return BodyPiece{BodyPiece::failed, {}, 408, "request_body_timeout"};
+    const bool arrived = co_await readable_.wait(deadline);
+    if (!arrived) co_return BodyPiece{BodyPiece::failed, {}, 408, "request_body_timeout"};
   }
 }
 

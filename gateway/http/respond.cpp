@@ -62,7 +62,7 @@ bool check_route(Worker& worker, const Client& client, Decision& decision) {
     refuse(decision, ErrorKind::stopped, route.state == routing::State::stopped ? "stopped" : "not_running", 10);
   } else {
     const auto now = worker.reactor.now();
-    Refusal refusal = worker.shared.guard.request(client.peer.address, route.env, services.limits.requests_per_second, now);
+    Refusal refusal = worker.shared.guard.request(route.env, services.limits.requests_per_second, now);
     if (refusal == Refusal::none)
       refusal = worker.shared.guard.admit(route.env, services.limits.connections, now, decision.permit);
     if (refusal == Refusal::none) return true;
@@ -72,6 +72,9 @@ bool check_route(Worker& worker, const Client& client, Decision& decision) {
 }
 
 loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client& client, Decision& decision) {
+  // Before any look-up: a stranger who guesses names pays for the guesses.
+  const Refusal refusal = worker.shared.guard.request(client.peer.address, worker.reactor.now());
+  if (refusal != Refusal::none) co_return refuse(decision, ErrorKind::too_many_requests, to_string(refusal), 1);
   const auto name = worker.shared.domain.parse(request.authority.host);
   if (!name || name->kind != routing::HostName::Kind::container) co_return refuse(decision, ErrorKind::unknown_environment, "unknown_host");
   decision.name = *name;

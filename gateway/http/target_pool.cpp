@@ -81,8 +81,9 @@ void TargetPool::give_back(TargetConnectionPtr connection) {
       connection->stream().has_pending() || limits.pool_idle.count() == 0)
     return;
   connection->received.release();
+  const auto present = idle_.find(key);
+  if ((present == idle_.end() ? 0 : present->second.size()) >= limits.pool_per_environment) return;
   auto& kept = idle_[key];
-  if (kept.size() >= limits.pool_per_environment) return;
   if (kept.empty()) kept.reserve(4);
   kept.push_back(std::make_unique<Idle>(*this, std::move(connection)));
   ++idle_count_;

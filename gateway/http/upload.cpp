@@ -41,6 +41,11 @@ void Upload::client_failed(const BodyPiece& piece, net::Stream& target) {
 
 loop::Task<void> Upload::run(gateway::Worker& worker, Exchange& exchange, net::Stream& target, const std::string& head,
                              std::uint64_t& sent) {
+  struct UnderWay {
+    bool& flag;
+    ~UnderWay() { flag = false; }
+  } under_way{under_way_};
+  under_way_ = true;
   const Framing framing = target_framing(exchange.request());
   // A client that waits for 100 (RFC 9110 section 10.1.1) sends its body only after the target has seen the head.
   if (exchange.request().expect_continue) {

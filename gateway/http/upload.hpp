@@ -18,6 +18,7 @@ class Upload {
   loop::Task<void> run(gateway::Worker& worker, Exchange& exchange, net::Stream& target, const std::string& head,
                        std::uint64_t& sent);
 
+  bool under_way() const { return under_way_; }
   bool complete() const { return complete_; }
   bool client_failed() const { return client_failed_; }
   ErrorKind error_kind() const { return kind_; }
@@ -34,7 +35,7 @@ class Upload {
   std::uint64_t received_ = 0;
   loop::Clock::duration waited_{0};
   bool head_written_ = false;
-  bool complete_ = false, client_failed_ = false;
+  bool under_way_ = false, complete_ = false, client_failed_ = false;
   ErrorKind kind_ = ErrorKind::bad_request;
   std::string_view reason_ = "client_gone";
 };

@@ -141,7 +141,7 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
   visit.protocol = match.tcp ? Protocol::tcp : Protocol::ssh;
   visit.target_port = match.tcp ? match.tcp->target_port : match.route->ssh.target_port;
   if (match.tcp) visit.service = match.tcp->service;
-  gateway::the_metrics().connections(visit.protocol).add();
+  const gateway::ActiveConnection active(visit.protocol);
   if (!may_enter(visit, client)) co_return;
   net::set_keep_alive(client.fd(), worker.keep_alive());
   co_await relay_to_target(visit, client, &client);
@@ -149,7 +149,7 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
 
 loop::Task<void> serve_tls(Worker& worker, net::TlsStream& client, Endpoint peer, routing::EnvId env) {
   Visit visit{worker, Protocol::ssh_tls, peer, {}, 0, "ssh", {}};
-  gateway::the_metrics().connections(Protocol::ssh_tls).add();
+  const gateway::ActiveConnection active(Protocol::ssh_tls);
   const gateway::Lookup lookup = co_await gateway::find_route(worker, env);
   if (lookup.outcome != gateway::Lookup::Outcome::found) {
     const bool absent = lookup.outcome == gateway::Lookup::Outcome::absent;

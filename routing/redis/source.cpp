@@ -111,10 +111,11 @@ void RedisSource::on_flushed() {
       .text("url", url_.shown())
       .text("remedy", "routes go once Redis confirms that they are gone");
   reads_.all_changed();
-  new_server_ = false;  // this server's own word
+  if (stage_ == Stage::waiting) return;  // it had lost its data before; the grace is for just that
+  new_server_ = false;                   // this server's own word
   if (stage_ == Stage::scanning || stage_ == Stage::confirming) {
-    flushed_meanwhile_ =
-        true;  // finish first: else a server that is flushed all the time would never be read
+    // Finish first: else a server that is flushed all the time would never be read.
+    flushed_meanwhile_ = true;
   } else {
     begin_flushed_pass();
   }

@@ -13,8 +13,8 @@ import time
 import h11
 import pytest
 
-from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, contract, wait_for
-from harness.readers import AT_END, REFUSED, AiohttpReader, H11Reader, NodeReader, h11_requests, path_of
+from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, contract, need, wait_for
+from harness.readers import AT_END, REFUSED, AiohttpReader, H11Reader, NodeReader, h11_requests, node, path_of
 from harness.routes import http
 
 ENV = "victim"
@@ -328,7 +328,9 @@ def front(tmp_path_factory, ca, target):
 
 @pytest.fixture(scope="module")
 def readers(tmp_path_factory):
-    made = [H11Reader(), AiohttpReader(), NodeReader(tmp_path_factory.mktemp("node"))]
+    made = [H11Reader(), AiohttpReader()]
+    if node():
+        made.append(NodeReader(tmp_path_factory.mktemp("node")))
     yield made
     for reader in made:
         reader.stop()
@@ -407,6 +409,11 @@ def test_what_is_forwarded_means_the_same_to_others(front, readers, case):
     for reader in readers:
         found = reader.requests(payload)
         assert found[0] in (expected, REFUSED), f"{reader.name} takes {payload[:300]} for {found}"
+
+
+def test_node_is_among_the_readers(readers):
+    need(node(), "node is not installed (tests/run installs it): the table was read by h11 and aiohttp alone")
+    assert [reader.name for reader in readers] == ["h11", "aiohttp", "node"]
 
 
 def test_the_table_is_not_all_refusals():

@@ -235,7 +235,6 @@ def test_a_target_whose_client_has_left(front, raw):
     assert ask(front, name, b"GET", b"/second").endswith(b"ok")
 
 
-@pytest.mark.xfail(strict=True, reason="an empty list is left behind in the pool, and the next request takes from it")
 def test_a_pool_of_none(make_gateway, routes):
     """target.pool_per_environment: 0 keeps no connection, and does not end the gateway either."""
     def script(connection):

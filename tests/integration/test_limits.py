@@ -176,7 +176,6 @@ def test_requests_per_second(limited, limit, reason, http2):
     wait_for(lambda: ask_once(gateway, host)[0] == 200, "the rate does not recover")
 
 
-@pytest.mark.xfail(strict=True, reason="only requests to a known environment are counted against their source")
 def test_requests_to_nobody_count_too(limited):
     """Each asks the source of routes: guessing names is what a rate is for."""
     gateway = limited({"requests_per_source": 10})

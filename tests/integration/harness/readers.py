@@ -8,7 +8,6 @@ import socket
 import threading
 
 import h11
-import pytest
 from aiohttp import web
 
 from .machine import SLOW
@@ -144,15 +143,17 @@ require('http').createServer({keepAliveTimeout: 500}, (request, response) => {
 """
 
 
+def node():
+    """The path of node, or None."""
+    return shutil.which("nodejs") or shutil.which("node")
+
+
 class NodeReader(_Server):
     name = "node"
 
     def __init__(self, directory):
         self.port = free_port()
-        program = shutil.which("nodejs") or shutil.which("node")
-        if program is None:
-            pytest.skip("node is not installed (tests/run installs it)")
-        self.process = Process("node", [program, "-e", NODE_SERVER, self.port], directory / "node.log")
+        self.process = Process("node", [node(), "-e", NODE_SERVER, self.port], directory / "node.log")
         self.process.wait_until(self._up, "listening", 20)
 
     def _up(self):

@@ -55,10 +55,10 @@ TEST(Guard, ConnectionRateRefillsWithTime) {
 TEST(Guard, RequestsPerEnvironmentWithTheRoutesOwnRate) {
   Guard guard({.requests_per_environment = 100});
   int passed = 0;
-  for (int i = 0; i < 10; ++i) passed += guard.request(ip("10.0.0.1"), env("abc"), 3, kNow) == Refusal::none;
+  for (int i = 0; i < 10; ++i) passed += guard.request(env("abc"), 3, kNow) == Refusal::none;
   EXPECT_EQ(passed, 3);
-  EXPECT_EQ(guard.request(ip("10.0.0.1"), env("abc"), 3, kNow), Refusal::environment_requests);
-  EXPECT_EQ(guard.request(ip("10.0.0.1"), env("other"), 0, kNow), Refusal::none);
+  EXPECT_EQ(guard.request(env("abc"), 3, kNow), Refusal::environment_requests);
+  EXPECT_EQ(guard.request(env("other"), 0, kNow), Refusal::none);
 }
 
 TEST(Guard, EnvironmentConnections) {

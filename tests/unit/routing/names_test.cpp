@@ -52,48 +52,56 @@ struct HostCase {
   std::uint16_t port;    // 0: ssh
 };
 
-class HostNames : public testing::TestWithParam<HostCase> {};
+const HostCase kHosts[] = {
+    {"6hiflzwte2xnkroq-8888.container.x-gpu.com", "6hiflzwte2xnkroq", 8888},
+    {"6hiflzwte2xnkroq.ssh.x-gpu.com", "6hiflzwte2xnkroq", 0},
+    {"DEMO-1.Container.X-GPU.Com", "demo", 1},
+    {"demo-65535.container.x-gpu.com.", "demo", 65535},
+    {"Demo.SSH.x-gpu.com.", "demo", 0},
+    {"abcdefghijklmnopqrstuvwxyz012345-80.container.x-gpu.com", "abcdefghijklmnopqrstuvwxyz012345", 80},
+    {"1-1.container.x-gpu.com", "1", 1},
+    {"", "", 0},
+    {".", "", 0},
+    {"x-gpu.com", "", 0},
+    {"container.x-gpu.com", "", 0},
+    {".container.x-gpu.com", "", 0},
+    {"-80.container.x-gpu.com", "", 0},
+    {"demo.container.x-gpu.com", "", 0},
+    {"demo-.container.x-gpu.com", "", 0},
+    {"demo-0.container.x-gpu.com", "", 0},
+    {"demo-080.container.x-gpu.com", "", 0},
+    {"demo-65536.container.x-gpu.com", "", 0},
+    {"demo-99999.container.x-gpu.com", "", 0},
+    {"demo-100000.container.x-gpu.com", "", 0},
+    {"demo-+80.container.x-gpu.com", "", 0},
+    {"demo- 80.container.x-gpu.com", "", 0},
+    {"demo-80-80.container.x-gpu.com", "", 0},
+    {"demo-80.container.x-gpu.com..", "", 0},
+    {"demo-80.container.x-gpu.com:443", "", 0},
+    {"a.demo-80.container.x-gpu.com", "", 0},
+    {"demo-80.container.x-gpu.org", "", 0},
+    {"demo-80.container.y-x-gpu.com", "", 0},
+    {"de_mo-80.container.x-gpu.com", "", 0},
+    {"demo-80.ssh.x-gpu.com", "", 0},
+    {"a.b.ssh.x-gpu.com", "", 0},
+    {".ssh.x-gpu.com", "", 0},
+    {"ssh.x-gpu.com", "", 0},
+    {"abcdefghijklmnopqrstuvwxyz0123456.ssh.x-gpu.com", "", 0},
+    {std::string_view("de\0mo.ssh.x-gpu.com", 19), "", 0}};
 
-TEST_P(HostNames, AreParsed) {
+TEST(HostNames, AreParsed) {
   const auto domain = Domain::make("x-gpu.com");
   ASSERT_TRUE(domain);
-  const auto [host, env, port] = GetParam();
-  const auto name = domain->parse(host);
-  ASSERT_EQ(name.has_value(), !env.empty()) << host;
-  if (!name) return;
-  EXPECT_EQ(name->env.view(), env);
-  EXPECT_EQ(name->port, port);
-  EXPECT_EQ(name->kind, port == 0 ? HostName::Kind::ssh : HostName::Kind::container);
+  for (const auto& [host, env, port] : kHosts) {
+    SCOPED_TRACE(host);
+    const auto name = domain->parse(host);
+    ASSERT_EQ(name.has_value(), !env.empty());
+    if (!name) continue;
+    EXPECT_EQ(name->env.view(), env);
+    EXPECT_EQ(name->port, port);
+    EXPECT_EQ(name->kind, port == 0 ? HostName::Kind::ssh : HostName::Kind::container);
+  }
 }
-
-INSTANTIATE_TEST_SUITE_P(Good, HostNames,
-                         testing::Values(HostCase{"6hiflzwte2xnkroq-8888.container.x-gpu.com",
-                                                  "6hiflzwte2xnkroq", 8888},
-                                         HostCase{"6hiflzwte2xnkroq.ssh.x-gpu.com", "6hiflzwte2xnkroq", 0},
-                                         HostCase{"DEMO-1.Container.X-GPU.Com", "demo", 1},
-                                         HostCase{"demo-65535.container.x-gpu.com.", "demo", 65535},
-                                         HostCase{"Demo.SSH.x-gpu.com.", "demo", 0},
-                                         HostCase{"abcdefghijklmnopqrstuvwxyz012345-80.container.x-gpu.com",
-                                                  "abcdefghijklmnopqrstuvwxyz012345", 80},
-                                         HostCase{"1-1.container.x-gpu.com", "1", 1}));
-
-INSTANTIATE_TEST_SUITE_P(
-    Bad, HostNames,
-    testing::Values(
-        HostCase{"", "", 0}, HostCase{".", "", 0}, HostCase{"x-gpu.com", "", 0},
-        HostCase{"container.x-gpu.com", "", 0}, HostCase{".container.x-gpu.com", "", 0},
-        HostCase{"-80.container.x-gpu.com", "", 0}, HostCase{"demo.container.x-gpu.com", "", 0},
-        HostCase{"demo-.container.x-gpu.com", "", 0}, HostCase{"demo-0.container.x-gpu.com", "", 0},
-        HostCase{"demo-080.container.x-gpu.com", "", 0}, HostCase{"demo-65536.container.x-gpu.com", "", 0},
-        HostCase{"demo-99999.container.x-gpu.com", "", 0}, HostCase{"demo-100000.container.x-gpu.com", "", 0},
-        HostCase{"demo-+80.container.x-gpu.com", "", 0}, HostCase{"demo- 80.container.x-gpu.com", "", 0},
-        HostCase{"demo-80-80.container.x-gpu.com", "", 0}, HostCase{"demo-80.container.x-gpu.com..", "", 0},
-        HostCase{"demo-80.container.x-gpu.com:443", "", 0}, HostCase{"a.demo-80.container.x-gpu.com", "", 0},
-        HostCase{"demo-80.container.x-gpu.org", "", 0}, HostCase{"demo-80.container.y-x-gpu.com", "", 0},
-        HostCase{"de_mo-80.container.x-gpu.com", "", 0}, HostCase{"demo-80.ssh.x-gpu.com", "", 0},
-        HostCase{"a.b.ssh.x-gpu.com", "", 0}, HostCase{".ssh.x-gpu.com", "", 0},
-        HostCase{"ssh.x-gpu.com", "", 0}, HostCase{"abcdefghijklmnopqrstuvwxyz0123456.ssh.x-gpu.com", "", 0},
-        HostCase{std::string_view("de\0mo.ssh.x-gpu.com", 19), "", 0}));
 
 TEST(Domain, BuildsWhatItParses) {
   const auto domain = Domain::make("LocalHost.");
