@@ -1,7 +1,5 @@
-// A connection of the admin API over a socket pair: the server's side on a reactor of its own thread, the client's a
-// plain blocking socket, with deadlines short enough to be waited for.
-#include "gateway/admin/connection.hpp"
-
+// A connection of the admin API over a socket pair: the server's side on a reactor of its own thread, the
+// client's a plain blocking socket, with deadlines short enough to be waited for.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -10,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "gateway/admin/connection.hpp"
 #include "gateway/loop/scope.hpp"
 
 namespace envgate::admin {
@@ -38,14 +37,16 @@ class AdminConnection : public testing::Test {
   }
 
   void send(std::string_view bytes) {
-    ASSERT_EQ(::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::send(client_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
   }
 
   // Everything until the server closes.
   std::string rest() {
     std::string out;
     char piece[4096];
-    for (ssize_t got; (got = ::recv(client_.get(), piece, sizeof(piece), 0)) > 0;) out.append(piece, static_cast<std::size_t>(got));
+    for (ssize_t got; (got = ::recv(client_.get(), piece, sizeof(piece), 0)) > 0;)
+      out.append(piece, static_cast<std::size_t>(got));
     return out;
   }
 
@@ -79,7 +80,8 @@ TEST_F(AdminConnection, AnswersAndCloses) {
 
 TEST_F(AdminConnection, ByteByByteIsTheSame) {
   serve();
-  for (const char c : std::string_view("PUT /y HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n"))
+  for (const char c : std::string_view("PUT /y HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                                       "chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n"))
     send({&c, 1});
   EXPECT_TRUE(rest().ends_with("PUT /y abc"));
 }
@@ -111,7 +113,9 @@ TEST_F(AdminConnection, BodiesHaveALimit) {
   ConnectionLimits limits;
   limits.body = 8;
   serve(limits);
-  send("PUT /8 HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n12345678PUT /9 HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
+  send(
+      "PUT /8 HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n12345678PUT /9 HTTP/1.1\r\nHost: "
+      "h\r\nContent-Length: 9\r\n\r\n");
   const std::string answers = rest();
   EXPECT_NE(answers.find("PUT /8 12345678"), std::string::npos) << answers;
   EXPECT_NE(answers.find("HTTP/1.1 413 "), std::string::npos) << answers;
@@ -121,7 +125,8 @@ TEST_F(AdminConnection, SoHaveChunkedOnes) {
   ConnectionLimits limits;
   limits.body = 8;
   serve(limits);
-  send("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n12345\r\n0\r\n\r\n");
+  send(
+      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n5\r\n12345\r\n0\r\n\r\n");
   EXPECT_EQ(status_line(), "HTTP/1.1 413");
 }
 

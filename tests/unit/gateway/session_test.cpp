@@ -20,7 +20,9 @@ class SessionList : public testing::Test {
     other_ = net::Fd(pair[1]);
     ASSERT_TRUE(socket_.open(reactor_, net::Fd(pair[0])));
   }
-  std::unique_ptr<Session> make() { return std::make_unique<Session>(sessions_, Protocol::ssh, Endpoint(), socket_); }
+  std::unique_ptr<Session> make() {
+    return std::make_unique<Session>(sessions_, Protocol::ssh, Endpoint(), socket_);
+  }
 
   loop::Reactor reactor_;
   net::Fd other_;
