@@ -14,7 +14,7 @@ namespace envgate::cli {
 namespace {
 
 constexpr const char* kDefaultSocket = "/run/envgate/admin.sock";
-constexpr std::size_t kPage = 5000;
+constexpr std::size_t kPage = 10'000;  // the most that the gateway gives at once
 
 constexpr Option kSocket{"--socket", 's', "PATH",
                          "the admin socket (default: $ENVGATE_ADMIN_SOCKET,\n"
