@@ -52,7 +52,8 @@ struct Written {
 // Options of any command: enough to know whether the next word is a value.
 const Option* find_option(std::span<const Option> options, const std::string& written) {
   for (const Option& option : options)
-    if (written == option.name || (option.letter && written == std::string("-") + option.letter)) return &option;
+    if (written == option.name || (option.letter && written == std::string("-") + option.letter))
+      return &option;
   return written == kHelp.name || written == "-h" ? &kHelp : nullptr;
 }
 
@@ -83,7 +84,8 @@ Result<Split> split(std::span<const Command> commands, const std::vector<std::st
       if (written.has_value) written.value = word.substr(end + (is_long ? 1 : 0));
       const Option* const option = find_option(commands, written.name);
       if (!option) return misuse("unknown option '" + written.name + "'", "");
-      if (option->value.empty() && written.has_value) return misuse("option '" + written.name + "' takes no value", "");
+      if (option->value.empty() && written.has_value)
+        return misuse("option '" + written.name + "' takes no value", "");
       if (!option->value.empty() && !written.has_value) {
         if (++i == arguments.size())
           return misuse("option '" + written.name + "' needs a value: " + std::string(option->value), "");
@@ -96,7 +98,8 @@ Result<Split> split(std::span<const Command> commands, const std::vector<std::st
 }
 
 // Takes the words that name a command off `words`. `path` is as far as it got.
-const Command* take_command(std::span<const Command> commands, std::vector<std::string>& words, std::string& path) {
+const Command* take_command(std::span<const Command> commands, std::vector<std::string>& words,
+                            std::string& path) {
   while (!words.empty()) {
     const std::string longer = path.empty() ? words.front() : path + " " + words.front();
     const Command* const command = find_command(commands, longer);
@@ -111,7 +114,9 @@ const Command* take_command(std::span<const Command> commands, std::vector<std::
 Result<void> take_options(const Command& command, const std::vector<Written>& written, Invocation& out) {
   for (const Written& one : written) {
     const Option* const option = find_option(command.options, one.name);
-    if (!option) return misuse("option '" + one.name + "' does not belong to " + std::string(command.path), command.path);
+    if (!option)
+      return misuse("option '" + one.name + "' does not belong to " + std::string(command.path),
+                    command.path);
     if (!out.options.emplace(option->name, one.value).second)
       return misuse("option '" + one.name + "' is given twice", command.path);
   }
@@ -146,8 +151,9 @@ Result<Invocation> parse(std::span<const Command> commands, const std::vector<st
   const auto asks_help = [](const Written& w) { return w.name == "--help" || w.name == "-h"; };
   const bool help = std::any_of(parts->options.begin(), parts->options.end(), asks_help);
   if (!command && !parts->words.empty())
-    return misuse("there is no command '" + (path.empty() ? "" : path + " ") + parts->words.front() + "'; there are: " +
-                      members(commands, path), path);
+    return misuse("there is no command '" + (path.empty() ? "" : path + " ") + parts->words.front() +
+                      "'; there are: " + members(commands, path),
+                  path);
   if (help) {
     out.help = help_for(commands, path);
     return out;
@@ -156,7 +162,8 @@ Result<Invocation> parse(std::span<const Command> commands, const std::vector<st
   if (parts->words.size() < command->least || parts->words.size() > command->most) {
     const std::string wants = command->arguments.empty() ? "no argument" : std::string(command->arguments);
     return misuse(std::string(command->path) + " takes " + wants + ", and there are " +
-                      std::to_string(parts->words.size()), command->path);
+                      std::to_string(parts->words.size()),
+                  command->path);
   }
   out.command = command;
   out.words = std::move(parts->words);
@@ -184,12 +191,16 @@ std::string help_for(std::span<const Command> commands, std::string_view path) {
     std::string left = "  " + std::string(path.empty() ? c.path : c.path.substr(path.size() + 1));
     return c.arguments.empty() ? left : left.append(" ").append(c.arguments);
   };
-  const auto belongs = [&](const Command& c) { return path.empty() || c.path.starts_with(std::string(path) + " "); };
+  const auto belongs = [&](const Command& c) {
+    return path.empty() || c.path.starts_with(std::string(path) + " ");
+  };
   for (const Command& command : commands)
     if (belongs(command)) width = std::max(width, left_of(command).size() + 2);
   for (const Command& command : commands)
     if (belongs(command)) out.append(column(left_of(command), width)).append(command.summary).append("\n");
-  out.append("\nEach has its own --help. Exit status: 0 well, 1 refused or failed, 2 misuse, 3 nobody could be reached.\n");
+  out.append(
+      "\nEach has its own --help. Exit status: 0 well, 1 refused or failed, 2 misuse, 3 nobody could be "
+      "reached.\n");
   return out;
 }
 

@@ -34,8 +34,9 @@ constexpr std::chrono::seconds kPatience{15};  // for connecting and the handsha
 
 constexpr Option kOptions[] = {
     {"--gateway", 'g', "HOST:PORT", "connect to this address (default: $ENVGATE_GATEWAY, else HOST itself)"},
-    {"--ca", 0, "FILE", "trust the certificates in this PEM file (default: $ENVGATE_CA, else\n"
-                        "                            the system's)"},
+    {"--ca", 0, "FILE",
+     "trust the certificates in this PEM file (default: $ENVGATE_CA, else\n"
+     "                            the system's)"},
     {"--insecure", 0, "", "do not check who answers: for a first look, never for work"},
 };
 
@@ -114,7 +115,8 @@ Result<Fd> connect_to(const HostPort& where, Deadline deadline) {
 }
 
 std::string tls_error(SSL* ssl) {
-  if (const long verdict = SSL_get_verify_result(ssl); verdict != X509_V_OK) return X509_verify_cert_error_string(verdict);
+  if (const long verdict = SSL_get_verify_result(ssl); verdict != X509_V_OK)
+    return X509_verify_cert_error_string(verdict);
   const unsigned long code = ERR_peek_last_error();
   if (!code) return "the connection was closed";
   const char* const reason = ERR_reason_error_string(code);
@@ -132,7 +134,9 @@ Result<ContextPtr> make_context(const Invocation& call) {
   const std::string ca = call.value("--ca", named ? named : "");
   const int loaded = ca.empty() ? SSL_CTX_set_default_verify_paths(context.get())
                                 : SSL_CTX_load_verify_locations(context.get(), ca.c_str(), nullptr);
-  if (loaded != 1) return fail((ca.empty() ? "the system's certificates" : ca) + ": no certificates can be read from it (PEM is expected)");
+  if (loaded != 1)
+    return fail((ca.empty() ? "the system's certificates" : ca) +
+                ": no certificates can be read from it (PEM is expected)");
   return context;
 }
 
@@ -140,8 +144,9 @@ Result<ContextPtr> make_context(const Invocation& call) {
 Result<void> name_peer(SSL* ssl, std::string host) {
   if (host.ends_with('.')) host.pop_back();
   if (IpAddress::parse(host))
-    return fail(host + " is an address: the gateway finds the environment by its name, such as demo.ssh.localhost"
-                       " (--gateway HOST:PORT says where to connect)");
+    return fail(host +
+                " is an address: the gateway finds the environment by its name, such as demo.ssh.localhost"
+                " (--gateway HOST:PORT says where to connect)");
   if (SSL_set_tlsext_host_name(ssl, host.c_str()) != 1 || SSL_set1_host(ssl, host.c_str()) != 1)
     return fail(host + " is no host name");
   return {};
@@ -155,8 +160,9 @@ Result<void> shake_hands(SSL* ssl, Deadline deadline) {
     const int error = SSL_get_error(ssl, rc);
     if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
       const bool untrusted = SSL_get_verify_result(ssl) != X509_V_OK;
-      return fail("the TLS handshake failed: " + tls_error(ssl) +
-                  (untrusted ? "; --ca FILE trusts a private authority, such as the quickstart's ca.pem" : ""));
+      return fail(
+          "the TLS handshake failed: " + tls_error(ssl) +
+          (untrusted ? "; --ca FILE trusts a private authority, such as the quickstart's ca.pem" : ""));
     }
     if (!wait_for(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline))
       return fail("the TLS handshake failed: no answer in time");
@@ -187,7 +193,8 @@ int run_connect(const Invocation& call) {
   if (!fd) return complain(fd.error(), kUnreachable);
   SSL_set_fd(ssl.get(), fd->get());
   if (auto secured = shake_hands(ssl.get(), deadline); !secured) return complain(secured.error(), kFailed);
-  if (auto pumped = pump(ssl.get(), STDIN_FILENO, STDOUT_FILENO); !pumped) return complain(pumped.error(), kFailed);
+  if (auto pumped = pump(ssl.get(), STDIN_FILENO, STDOUT_FILENO); !pumped)
+    return complain(pumped.error(), kFailed);
   return kOk;
 }
 
@@ -204,7 +211,8 @@ Result<HostPort> parse_host_port(std::string_view text, std::uint16_t default_po
     has_port = end + 1 < text.size();
     if (has_port && text[end + 1] != ':') return fail("'" + std::string(text) + "' is not HOST or HOST:PORT");
     if (has_port) port = text.substr(end + 2);
-  } else if (const std::size_t colon = text.find(':'); colon != text.npos && text.find(':', colon + 1) == text.npos) {
+  } else if (const std::size_t colon = text.find(':');
+             colon != text.npos && text.find(':', colon + 1) == text.npos) {
     has_port = true;
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
@@ -220,7 +228,12 @@ Result<HostPort> parse_host_port(std::string_view text, std::uint16_t default_po
 }
 
 Command connect_command() {
-  return {"connect", "HOST[:PORT]", 1, 1, kOptions, "Carry standard input and output to an environment through TLS",
+  return {"connect",
+          "HOST[:PORT]",
+          1,
+          1,
+          kOptions,
+          "Carry standard input and output to an environment through TLS",
           "\nFor ssh, on networks where only port 443 is open:\n"
           "  ssh -o ProxyCommand='envctl connect %h' root@ENV.ssh.DOMAIN\n"
           "HOST is what the certificate must be good for, and names the environment to the gateway (SNI).\n"

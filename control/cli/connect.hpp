@@ -1,6 +1,5 @@
-// `envctl connect HOST[:PORT]`: standard input and output through TLS to the gateway, the environment named by SNI.
-// For ssh -o ProxyCommand='envctl connect %h'.
-// Thread: main's.
+// `envctl connect HOST[:PORT]`: standard input and output through TLS to the gateway, the environment named
+// by SNI. For ssh -o ProxyCommand='envctl connect %h'. Thread: main's.
 #pragma once
 
 #include <cstdint>

@@ -14,10 +14,11 @@ namespace envgate::cli {
 namespace {
 
 constexpr const char* kDefaultSocket = "/run/envgate/admin.sock";
-constexpr std::size_t kPage = 5000;
+constexpr std::size_t kPage = 10'000;  // the most that the gateway gives at once
 
-constexpr Option kSocket{"--socket", 's', "PATH", "the admin socket (default: $ENVGATE_ADMIN_SOCKET,\n"
-                                                  "                            else /run/envgate/admin.sock)"};
+constexpr Option kSocket{"--socket", 's', "PATH",
+                         "the admin socket (default: $ENVGATE_ADMIN_SOCKET,\n"
+                         "                            else /run/envgate/admin.sock)"};
 constexpr Option kOutput{"--output", 'o', "FORMAT", "table, for people (the default), or json, for programs"};
 constexpr Option kEnv{"--env", 'e', "ENV", "only of this environment"};
 constexpr Option kProtocol{"--protocol", 'p', "NAME", "only ssh, tcp, ssh_tls, https or http"};
@@ -45,7 +46,8 @@ std::optional<bool> wants_json(const Invocation& call) {
   const std::string format = call.value("--output", "table");
   if (format == "json") return true;
   if (format == "table") return false;
-  complain("--output '" + format + "' is neither table nor json; see envctl " + std::string(call.command->path) + " --help",
+  complain("--output '" + format + "' is neither table nor json; see envctl " +
+               std::string(call.command->path) + " --help",
            kMisuse);
   return std::nullopt;
 }
@@ -53,8 +55,8 @@ std::optional<bool> wants_json(const Invocation& call) {
 using View = std::string (*)(std::string_view);
 
 // Asks, and prints the answer by `view`, or as it is. Answers from 400 on are errors, but for `also_good`.
-int ask(const Invocation& call, std::string_view method, const std::string& target, View view, const std::string& body = {},
-        View json_view = pretty) {
+int ask(const Invocation& call, std::string_view method, const std::string& target, View view,
+        const std::string& body = {}, View json_view = pretty) {
   const auto json = wants_json(call);
   if (!json) return kMisuse;
   const auto answer = request(socket_of(call), method, target, body);
@@ -114,7 +116,9 @@ int run_sessions(const Invocation& call) {
 // ---- the others ----
 
 int run_status(const Invocation& call) { return ask(call, "GET", "/status", status_view); }
-int run_route(const Invocation& call) { return ask(call, "GET", "/routes/" + encode_segment(call.words[0]), route_view); }
+int run_route(const Invocation& call) {
+  return ask(call, "GET", "/routes/" + encode_segment(call.words[0]), route_view);
+}
 int run_reload(const Invocation& call) { return ask(call, "POST", "/reload", changes_view); }
 int run_drain(const Invocation& call) { return ask(call, "POST", "/drain", drain_view); }
 int run_metrics(const Invocation& call) { return ask(call, "GET", "/metrics", as_is, {}, metrics_as_json); }
@@ -127,11 +131,13 @@ int run_kill(const Invocation& call) {
 }
 
 int run_settings(const Invocation& call) {
-  return ask(call, "GET", call.words.empty() ? "/settings" : "/settings/" + encode_segment(call.words[0]), settings_view);
+  return ask(call, "GET", call.words.empty() ? "/settings" : "/settings/" + encode_segment(call.words[0]),
+             settings_view);
 }
 
 int run_set(const Invocation& call) {
-  return ask(call, "PUT", "/settings/" + encode_segment(call.words[0]), changes_view, value_body(call.words[1]));
+  return ask(call, "PUT", "/settings/" + encode_segment(call.words[0]), changes_view,
+             value_body(call.words[1]));
 }
 
 int run_unset(const Invocation& call) {
@@ -144,7 +150,8 @@ int run_health(const Invocation& call) {
   if (!json) return kMisuse;
   const auto answer = request(socket_of(call), "GET", "/readyz");
   if (!answer) return complain(answer.error().message, answer.error().unreachable ? kUnreachable : kFailed);
-  if (answer->status != 200 && answer->status != 503) return complain(problem_view(answer->status, answer->body), kFailed);
+  if (answer->status != 200 && answer->status != 503)
+    return complain(problem_view(answer->status, answer->body), kFailed);
   print(stdout, *json ? pretty(answer->body) : health_view(answer->body));
   return answer->status == 200 ? kOk : kFailed;
 }
@@ -155,25 +162,35 @@ constexpr std::string_view kSettingsHelp =
     "where that comes from. Secrets are masked.\n";
 
 constexpr Command kCommands[] = {
-    {"gateway status", "", 0, 0, kCommon, "How the gateway does: version, readiness, workers, routes, certificates", "", run_status},
+    {"gateway status", "", 0, 0, kCommon,
+     "How the gateway does: version, readiness, workers, routes, certificates", "", run_status},
     {"gateway health", "", 0, 0, kCommon, "Whether it is ready for traffic, and why not",
      "\nExit status 0: ready, 1: not ready, 3: no gateway could be asked.\n", run_health},
     {"gateway routes", "", 0, 0, kRouteOptions, "List the routes by environment", "", run_routes},
     {"gateway route", "ENV", 1, 1, kCommon, "Show one environment's route, and what uses it", "", run_route},
-    {"gateway sessions", "", 0, 0, kSessionOptions, "List the connections that are open now", "", run_sessions},
-    {"gateway kill", "ID...", 1, kMany, kCommon, "End sessions, by the numbers that `sessions` lists", "", run_kill},
+    {"gateway sessions", "", 0, 0, kSessionOptions, "List the connections that are open now", "",
+     run_sessions},
+    {"gateway kill", "ID...", 1, kMany, kCommon, "End sessions, by the numbers that `sessions` lists", "",
+     run_kill},
     {"gateway reload", "", 0, 0, kCommon, "Read settings, certificates and routes again, as SIGHUP does",
-     "\nPrints what has changed, and what waits for a restart. Where anything is wrong, all of it is said and\n"
-     "the old settings stay in force.\n", run_reload},
+     "\nPrints what has changed, and what waits for a restart. Where anything is wrong, all of it is said "
+     "and\n"
+     "the old settings stay in force.\n",
+     run_reload},
     {"gateway drain", "", 0, 0, kCommon, "Take no new connection, let those that are open end, then exit",
      "\nWhat is still open after timeouts.drain is cut.\n", run_drain},
-    {"gateway settings", "[KEY]", 0, 1, kCommon, "Say the settings in force and where each comes from", kSettingsHelp, run_settings},
+    {"gateway settings", "[KEY]", 0, 1, kCommon, "Say the settings in force and where each comes from",
+     kSettingsHelp, run_settings},
     {"gateway set", "KEY VALUE", 2, 2, kCommon, "Change a setting until the gateway ends or it is unset",
-     "\nOnly keys that change at once can be set (`settings KEY` says which). A list is written [a, b]. A VALUE\n"
-     "that begins with - comes after --.\n", run_set},
+     "\nOnly keys that change at once can be set (`settings KEY` says which). A list is written [a, b]. A "
+     "VALUE\n"
+     "that begins with - comes after --.\n",
+     run_set},
     {"gateway unset", "KEY", 1, 1, kCommon, "Take back what `set` has changed", "", run_unset},
-    {"gateway metrics", "", 0, 0, kCommon, "Print the metrics, in Prometheus' text format or as JSON", "", run_metrics},
-    {"config explain", "[KEY]", 0, 1, kCommon, "Say a setting's value, and where it comes from", kSettingsHelp, run_settings},
+    {"gateway metrics", "", 0, 0, kCommon, "Print the metrics, in Prometheus' text format or as JSON", "",
+     run_metrics},
+    {"config explain", "[KEY]", 0, 1, kCommon, "Say a setting's value, and where it comes from",
+     kSettingsHelp, run_settings},
 };
 
 }  // namespace

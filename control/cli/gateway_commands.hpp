@@ -1,5 +1,5 @@
-// `envctl gateway ...` and `envctl config explain`: each asks the gateway's admin socket once (a listing, page by page)
-// and prints the answer. Thread: main's.
+// `envctl gateway ...` and `envctl config explain`: each asks the gateway's admin socket once (a listing,
+// page by page) and prints the answer. Thread: main's.
 #pragma once
 
 #include "control/cli/arguments.hpp"

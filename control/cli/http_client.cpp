@@ -36,23 +36,31 @@ class Socket {
 HttpFailure denied(const std::string& path) {
   struct stat socket {};
   if (::stat(path.c_str(), &socket) != 0)
-    return {path + ": permission denied to look into its directory: run as root, or as the gateway's account", true};
+    return {path + ": permission denied to look into its directory: run as root, or as the gateway's account",
+            true};
   const group* const owner = ::getgrgid(socket.st_gid);
   const std::string name = owner ? owner->gr_name : "gid " + std::to_string(socket.st_gid);
   const passwd* const self = ::getpwuid(::getuid());
-  return {path + ": permission denied: root and the group '" + name + "' may use it (usermod -aG " + name + " " +
-              (self ? self->pw_name : "ACCOUNT") + ", and log in again)",
+  return {path + ": permission denied: root and the group '" + name + "' may use it (usermod -aG " + name +
+              " " + (self ? self->pw_name : "ACCOUNT") + ", and log in again)",
           true};
 }
 
 HttpFailure no_connection(const std::string& path, int error) {
-  const std::string other = "\n  (--socket PATH or $ENVGATE_ADMIN_SOCKET name another: the gateway's setting admin.socket)";
+  const std::string other =
+      "\n  (--socket PATH or $ENVGATE_ADMIN_SOCKET name another: the gateway's setting admin.socket)";
   switch (error) {
-    case ENOENT: return {path + ": there is no such socket: is envgate running?" + other, true};
-    case ENOTDIR: return {path + ": no path to a socket: a part of it is a file" + other, true};
-    case ECONNREFUSED: return {path + ": nobody listens there: envgate has ended, or this is no socket" + other, true};
-    case EACCES: case EPERM: return denied(path);
-    default: return {path + ": cannot connect: " + std::strerror(error), true};
+    case ENOENT:
+      return {path + ": there is no such socket: is envgate running?" + other, true};
+    case ENOTDIR:
+      return {path + ": no path to a socket: a part of it is a file" + other, true};
+    case ECONNREFUSED:
+      return {path + ": nobody listens there: envgate has ended, or this is no socket" + other, true};
+    case EACCES:
+    case EPERM:
+      return denied(path);
+    default:
+      return {path + ": cannot connect: " + std::strerror(error), true};
   }
 }
 
@@ -72,16 +80,20 @@ tl::expected<std::string, HttpFailure> receive_all(int fd) {
   for (;;) {
     const ssize_t got = ::recv(fd, piece.data(), piece.size(), 0);
     if (got == 0) return answer;
-    if (got > 0) answer.append(piece.data(), static_cast<std::size_t>(got));
-    else if (errno == EAGAIN) return tl::unexpected(HttpFailure{"no answer within a minute", true});
-    else if (errno != EINTR) return tl::unexpected(HttpFailure{std::string("the answer broke off: ") + std::strerror(errno), true});
+    if (got > 0)
+      answer.append(piece.data(), static_cast<std::size_t>(got));
+    else if (errno == EAGAIN)
+      return tl::unexpected(HttpFailure{"no answer within a minute", true});
+    else if (errno != EINTR)
+      return tl::unexpected(HttpFailure{std::string("the answer broke off: ") + std::strerror(errno), true});
     if (answer.size() > kLargestAnswer) return tl::unexpected(HttpFailure{"the answer is too large", false});
   }
 }
 
 bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace
@@ -89,9 +101,11 @@ bool same_name(std::string_view a, std::string_view b) {
 Result<HttpAnswer> parse_answer(std::string_view bytes) {
   HttpAnswer out;
   const std::size_t head_end = bytes.find("\r\n\r\n");
-  if (head_end == bytes.npos || !bytes.starts_with("HTTP/1.1 ") || bytes.size() < 13) return fail("this is no HTTP answer");
+  if (head_end == bytes.npos || !bytes.starts_with("HTTP/1.1 ") || bytes.size() < 13)
+    return fail("this is no HTTP answer");
   const std::string_view code = bytes.substr(9, 3);
-  if (std::from_chars(code.data(), code.data() + 3, out.status).ptr != code.data() + 3) return fail("this is no HTTP answer");
+  if (std::from_chars(code.data(), code.data() + 3, out.status).ptr != code.data() + 3)
+    return fail("this is no HTTP answer");
   std::string_view head = bytes.substr(0, head_end + 2);
   const std::string_view body = bytes.substr(head_end + 4);
   std::size_t length = body.size();
@@ -106,19 +120,22 @@ Result<HttpAnswer> parse_answer(std::string_view bytes) {
       return fail("the answer's Content-Length is no number");
   }
   if (length > body.size())
-    return fail("the answer broke off after " + std::to_string(body.size()) + " of " + std::to_string(length) + " bytes");
+    return fail("the answer broke off after " + std::to_string(body.size()) + " of " +
+                std::to_string(length) + " bytes");
   out.body = body.substr(0, length);
   return out;
 }
 
-tl::expected<HttpAnswer, HttpFailure> request(const std::string& path, std::string_view method, const std::string& target,
-                                              std::string_view json_body) {
+tl::expected<HttpAnswer, HttpFailure> request(const std::string& path, std::string_view method,
+                                              const std::string& target, std::string_view json_body) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) return tl::unexpected(HttpFailure{path + ": too long for a socket's path", true});
+  if (path.size() >= sizeof(address.sun_path))
+    return tl::unexpected(HttpFailure{path + ": too long for a socket's path", true});
   path.copy(address.sun_path, path.size());
   const Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) return tl::unexpected(HttpFailure{std::string("socket: ") + std::strerror(errno), true});
+  if (socket.get() < 0)
+    return tl::unexpected(HttpFailure{std::string("socket: ") + std::strerror(errno), true});
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
@@ -127,14 +144,20 @@ tl::expected<HttpAnswer, HttpFailure> request(const std::string& path, std::stri
   std::string text(method);
   text.append(" ").append(target).append(" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
   if (!json_body.empty()) text.append("Content-Type: application/json\r\n");
-  text.append("Content-Length: ").append(std::to_string(json_body.size())).append("\r\n\r\n").append(json_body);
+  text.append("Content-Length: ")
+      .append(std::to_string(json_body.size()))
+      .append("\r\n\r\n")
+      .append(json_body);
   // A server that refuses at once may close before it has read: its answer is read all the same.
   const bool sent = send_all(socket.get(), text);
   const int error = errno;
   auto bytes = receive_all(socket.get());
-  if (!bytes) return tl::unexpected(HttpFailure{path + ": " + bytes.error().message, bytes.error().unreachable});
-  if (!sent && bytes->empty()) return tl::unexpected(HttpFailure{path + ": cannot send: " + std::strerror(error), true});
-  if (bytes->empty()) return tl::unexpected(HttpFailure{path + ": closed without an answer: is envgate ending?", true});
+  if (!bytes)
+    return tl::unexpected(HttpFailure{path + ": " + bytes.error().message, bytes.error().unreachable});
+  if (!sent && bytes->empty())
+    return tl::unexpected(HttpFailure{path + ": cannot send: " + std::strerror(error), true});
+  if (bytes->empty())
+    return tl::unexpected(HttpFailure{path + ": closed without an answer: is envgate ending?", true});
   auto answer = parse_answer(*bytes);
   if (!answer) return tl::unexpected(HttpFailure{path + ": " + answer.error().message, false});
   return *answer;
@@ -146,8 +169,10 @@ std::string encode_segment(std::string_view text) {
   for (const char c : text) {
     const bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     const auto byte = static_cast<unsigned char>(c);
-    if (alphanumeric || (c != 0 && std::strchr("-._~", c))) out += c;
-    else out.append("%").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+    if (alphanumeric || (c != 0 && std::strchr("-._~", c)))
+      out += c;
+    else
+      out.append("%").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
   }
   return out;
 }

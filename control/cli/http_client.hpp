@@ -1,6 +1,5 @@
-// A small blocking HTTP/1.1 client over a Unix socket: one request, one connection, the answer read whole. Speaks to
-// our own servers, and yet trusts no length: an answer is bounded in size and time.
-// Thread: any.
+// A small blocking HTTP/1.1 client over a Unix socket: one request, one connection, the answer read whole.
+// Speaks to our own servers, and yet trusts no length: an answer is bounded in size and time. Thread: any.
 #pragma once
 
 #include <string>
@@ -27,7 +26,8 @@ tl::expected<HttpAnswer, HttpFailure> request(const std::string& socket_path, st
 // The bytes of a whole answer, closed by its sender. Errors: what is wrong with them.
 Result<HttpAnswer> parse_answer(std::string_view bytes);
 
-// Percent-encodes everything that is not unreserved (RFC 3986 section 2.3): for one path segment or query value.
+// Percent-encodes everything that is not unreserved (RFC 3986 section 2.3): for one path segment or query
+// value.
 std::string encode_segment(std::string_view text);
 
 }  // namespace envgate::cli

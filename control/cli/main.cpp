@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
   } catch (const std::exception& problem) {
-    std::fprintf(stderr, "envctl: the answer is not understood; is the gateway of another version? (%s)\n", problem.what());
+    std::fprintf(stderr, "envctl: the answer is not understood; is the gateway of another version? (%s)\n",
+                 problem.what());
     return kFailed;
   }
 }

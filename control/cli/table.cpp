@@ -9,8 +9,8 @@
 namespace envgate::cli {
 namespace {
 
-// The length of the UTF-8 sequence at the front of `text`, 0 where it is none (overlong forms and surrogates pass:
-// they move no cursor), or where it is a control character.
+// The length of the UTF-8 sequence at the front of `text`, 0 where it is none (overlong forms and surrogates
+// pass: they move no cursor), or where it is a control character.
 std::size_t sequence(std::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   if (first < 0x80) return first < 0x20 || first == 0x7f ? 0 : 1;
@@ -27,7 +27,8 @@ std::string format(const char* pattern, double value) {
   return {text, static_cast<std::size_t>(std::snprintf(text, sizeof(text), pattern, value))};
 }
 
-std::string two_units(std::uint64_t large, const char* large_unit, std::uint64_t small, const char* small_unit) {
+std::string two_units(std::uint64_t large, const char* large_unit, std::uint64_t small,
+                      const char* small_unit) {
   std::string out = std::to_string(large) + large_unit;
   return small == 0 ? out : out + " " + std::to_string(small) + small_unit;
 }
@@ -76,8 +77,8 @@ std::string printable(std::string_view text) {
 }
 
 std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string human_bytes(std::uint64_t bytes) {

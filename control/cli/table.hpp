@@ -1,6 +1,5 @@
-// Aligned columns for people, and numbers as people read them. Whatever came from elsewhere is made harmless to a
-// terminal first: a control byte could move the cursor, or more.
-// Values; any thread.
+// Aligned columns for people, and numbers as people read them. Whatever came from elsewhere is made harmless
+// to a terminal first: a control byte could move the cursor, or more. Values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +34,8 @@ std::string printable(std::string_view text);
 // Columns that `text` takes on a terminal, one for each UTF-8 sequence.
 std::size_t display_width(std::string_view text);
 
-std::string human_bytes(std::uint64_t bytes);   // "0 B", "1.5 KiB", "12 GiB"
-std::string human_seconds(double seconds);      // "0.4 ms", "12 s", "3 h 5 min", "12 d 4 h"
-std::string human_count(std::uint64_t count);   // "1,234,567"
+std::string human_bytes(std::uint64_t bytes);  // "0 B", "1.5 KiB", "12 GiB"
+std::string human_seconds(double seconds);     // "0.4 ms", "12 s", "3 h 5 min", "12 d 4 h"
+std::string human_count(std::uint64_t count);  // "1,234,567"
 
 }  // namespace envgate::cli

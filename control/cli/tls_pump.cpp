@@ -30,9 +30,9 @@ class Block {
   std::size_t begin_ = 0, end_ = 0;
 };
 
-// Non-blocking while it lives, where the descriptor is a pipe or a socket, whose reader may be slow: this process must
-// not sleep in write(2) while the other direction has work. A terminal or file is left as it is. The flag belongs
-// to the open file, which others may share: it is put back.
+// Non-blocking while it lives, where the descriptor is a pipe or a socket, whose reader may be slow: this
+// process must not sleep in write(2) while the other direction has work. A terminal or file is left as it is.
+// The flag belongs to the open file, which others may share: it is put back.
 class NonBlocking {
  public:
   explicit NonBlocking(int fd) : fd_(fd) {
@@ -79,9 +79,14 @@ class Pump {
   // What a call to OpenSSL that moved nothing waits for; false where it has failed for good.
   bool note(int error) {
     switch (error) {
-      case SSL_ERROR_WANT_READ: want_ |= POLLIN; return true;
-      case SSL_ERROR_WANT_WRITE: want_ |= POLLOUT; return true;
-      default: return false;
+      case SSL_ERROR_WANT_READ:
+        want_ |= POLLIN;
+        return true;
+      case SSL_ERROR_WANT_WRITE:
+        want_ |= POLLOUT;
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -113,8 +118,10 @@ class Pump {
   Step print() {
     if (to_print_.empty()) return false;
     const ssize_t wrote = ::write(output_, to_print_.data(), to_print_.size());
-    if (wrote > 0) to_print_.consume(static_cast<std::size_t>(wrote));
-    else if (errno != EAGAIN && errno != EINTR) return fail_errno("standard output", errno);
+    if (wrote > 0)
+      to_print_.consume(static_cast<std::size_t>(wrote));
+    else if (errno != EAGAIN && errno != EINTR)
+      return fail_errno("standard output", errno);
     return wrote > 0;
   }
 
@@ -140,14 +147,17 @@ class Pump {
 
   Result<void> wait() {
     const bool read_input = to_send_.empty() && !input_closed_;
-    pollfd fds[] = {{read_input ? input_ : -1, POLLIN, 0},
-                    {remote_ended_ ? -1 : output_, static_cast<short>(to_print_.empty() ? 0 : POLLOUT), 0},
-                    // Not where nothing is wanted: a hang-up is told whether it is wanted or not, and again and again.
-                    {want_ || remote_ended_ ? SSL_get_fd(ssl_) : -1, want_, 0}};
+    pollfd fds[] = {
+        {read_input ? input_ : -1, POLLIN, 0},
+        {remote_ended_ ? -1 : output_, static_cast<short>(to_print_.empty() ? 0 : POLLOUT), 0},
+        // Not where nothing is wanted: a hang-up is told whether it is wanted or not, and again and again.
+        {want_ || remote_ended_ ? SSL_get_fd(ssl_) : -1, want_, 0}};
     want_ = 0;
-    if (::poll(fds, 3, -1) < 0) return errno == EINTR ? Result<void>() : Result<void>(fail_errno("poll", errno));
+    if (::poll(fds, 3, -1) < 0)
+      return errno == EINTR ? Result<void>() : Result<void>(fail_errno("poll", errno));
     if (fds[1].revents & (POLLERR | POLLNVAL)) return fail_errno("standard output", EPIPE);
-    // After the peer's close_notify nothing is read any more: that both directions are gone is told by poll alone.
+    // After the peer's close_notify nothing is read any more: that both directions are gone is told by poll
+    // alone.
     if (remote_ended_ && (fds[2].revents & (POLLERR | POLLHUP))) input_ended_ = true;
     if (fds[0].revents) return read();
     return {};
@@ -155,9 +165,12 @@ class Pump {
 
   Result<void> read() {
     const ssize_t got = ::read(input_, to_send_.space(), kBlock);
-    if (got > 0) to_send_.filled(static_cast<std::size_t>(got));
-    else if (got == 0) input_closed_ = true;
-    else if (errno != EAGAIN && errno != EINTR) return fail_errno("standard input", errno);
+    if (got > 0)
+      to_send_.filled(static_cast<std::size_t>(got));
+    else if (got == 0)
+      input_closed_ = true;
+    else if (errno != EAGAIN && errno != EINTR)
+      return fail_errno("standard input", errno);
     return {};
   }
 

@@ -40,7 +40,8 @@ std::string tcp_cell(const Json& route) {
   std::string out;
   if (const auto tcp = route.find("tcp"); tcp != route.end())
     for (const Json& port : *tcp)
-      out += (out.empty() ? "" : ", ") + text(port, "service") + " " + text(port, "listen_port") + " -> " + text(port, "target_port");
+      out += (out.empty() ? "" : ", ") + text(port, "service") + " " + text(port, "listen_port") + " -> " +
+             text(port, "target_port");
   return out;
 }
 
@@ -97,7 +98,9 @@ std::string explained(const Json& key) {
   out += "  default:   " + text(key, "default") + "\n";
   out += "  expects:   " + text(key, "expects") + "\n";
   out += "  variable:  " + text(key, "variable") + "\n";
-  out += std::string("  changes:   ") + (text(key, "apply") == "live" ? "at once, by a reload or envctl gateway set" : "at the next start") + "\n";
+  out += std::string("  changes:   ") +
+         (text(key, "apply") == "live" ? "at once, by a reload or envctl gateway set" : "at the next start") +
+         "\n";
   return out + "  " + text(key, "description") + "\n";
 }
 
@@ -111,8 +114,10 @@ Json read_labels(std::string_view& line) {
     line.remove_prefix(equals + 2);
     std::string value;
     for (; !line.empty() && line.front() != '"'; line.remove_prefix(1)) {
-      if (line.front() == '\\' && line.size() > 1) line.remove_prefix(1), value += line.front() == 'n' ? '\n' : line.front();
-      else value += line.front();
+      if (line.front() == '\\' && line.size() > 1)
+        line.remove_prefix(1), value += line.front() == 'n' ? '\n' : line.front();
+      else
+        value += line.front();
     }
     labels[name] = value;
     line.remove_prefix(std::min<std::size_t>(line.size(), line.starts_with("\",") ? 2 : 1));
@@ -125,40 +130,70 @@ Json read_labels(std::string_view& line) {
 
 std::unique_ptr<Listing> routes_table() {
   return std::make_unique<TableListing>(
-      "routes", std::vector<Table::Column>{{"ENVIRONMENT"}, {"KIND"}, {"STATE"}, {"ADDRESS"}, {"SSH"}, {"HTTP"}, {"TCP"}, {"GENERATION", A::right}},
+      "routes",
+      std::vector<Table::Column>{{"ENVIRONMENT"},
+                                 {"KIND"},
+                                 {"STATE"},
+                                 {"ADDRESS"},
+                                 {"SSH"},
+                                 {"HTTP"},
+                                 {"TCP"},
+                                 {"GENERATION", A::right}},
       [](const Json& route) -> std::vector<std::string> {
-        return {text(route, "env"), text(route, "kind"), text(route, "state"), text(route, "address"), ssh_cell(route),
-                http_cell(route), tcp_cell(route), text(route, "generation")};
+        return {text(route, "env"), text(route, "kind"), text(route, "state"), text(route, "address"),
+                ssh_cell(route),    http_cell(route),    tcp_cell(route),      text(route, "generation")};
       },
       "no routes");
 }
 
 std::unique_ptr<Listing> sessions_table() {
   return std::make_unique<TableListing>(
-      "sessions", std::vector<Table::Column>{{"ID", A::right}, {"PROTOCOL"}, {"ENVIRONMENT"}, {"CLIENT"}, {"TARGET"}, {"STATE"},
-                                             {"TO TARGET", A::right}, {"TO CLIENT", A::right}, {"REQUESTS", A::right}, {"AGE", A::right}},
+      "sessions",
+      std::vector<Table::Column>{{"ID", A::right},
+                                 {"PROTOCOL"},
+                                 {"ENVIRONMENT"},
+                                 {"CLIENT"},
+                                 {"TARGET"},
+                                 {"STATE"},
+                                 {"TO TARGET", A::right},
+                                 {"TO CLIENT", A::right},
+                                 {"REQUESTS", A::right},
+                                 {"AGE", A::right}},
       [](const Json& session) -> std::vector<std::string> {
-        return {text(session, "id"), text(session, "protocol"), text(session, "environment"), text(session, "client"),
-                text(session, "target"), text(session, "state"), human_bytes(session.at("bytes_to_target").get<std::uint64_t>()),
-                human_bytes(session.at("bytes_to_client").get<std::uint64_t>()), text(session, "requests"),
+        return {text(session, "id"),
+                text(session, "protocol"),
+                text(session, "environment"),
+                text(session, "client"),
+                text(session, "target"),
+                text(session, "state"),
+                human_bytes(session.at("bytes_to_target").get<std::uint64_t>()),
+                human_bytes(session.at("bytes_to_client").get<std::uint64_t>()),
+                text(session, "requests"),
                 human_seconds(session.at("duration_seconds").get<double>())};
       },
       "no sessions");
 }
 
-std::unique_ptr<Listing> listing_as_json(std::string member) { return std::make_unique<JsonListing>(std::move(member)); }
+std::unique_ptr<Listing> listing_as_json(std::string member) {
+  return std::make_unique<JsonListing>(std::move(member));
+}
 
 std::string route_view(std::string_view body) {
   const Json route = Json::parse(body);
   std::string out = "environment  " + printable(text(route, "env")) + "\n";
   const std::pair<const char*, std::string> lines[] = {
-      {"kind         ", text(route, "kind")}, {"state        ", text(route, "state")},
-      {"address      ", text(route, "address")}, {"generation   ", text(route, "generation")},
-      {"created      ", text(route, "created_at")}, {"ssh          ", ssh_cell(route)},
-      {"http         ", http_cell(route)}, {"tcp          ", tcp_cell(route)},
+      {"kind         ", text(route, "kind")},
+      {"state        ", text(route, "state")},
+      {"address      ", text(route, "address")},
+      {"generation   ", text(route, "generation")},
+      {"created      ", text(route, "created_at")},
+      {"ssh          ", ssh_cell(route)},
+      {"http         ", http_cell(route)},
+      {"tcp          ", tcp_cell(route)},
       {"allow from   ", route.contains("allow_from") ? route["allow_from"].dump() : ""},
       {"limits       ", route.contains("limits") ? route["limits"].dump() : ""},
-      {"refused      ", route.contains("port_refused") ? "another environment holds a port that this one declares" : ""}};
+      {"refused      ",
+       route.contains("port_refused") ? "another environment holds a port that this one declares" : ""}};
   for (const auto& [label, value] : lines)
     if (!value.empty()) out += label + printable(value) + "\n";
   Table table({{"WORKER", A::right}, {"SESSIONS", A::right}, {"POOLED", A::right}});
@@ -173,7 +208,8 @@ std::string settings_view(std::string_view body) {
   Table table({{"KEY"}, {"VALUE"}, {"FROM"}});
   for (const Json& key : json["settings"]) {
     const std::string place = text(key, "place");
-    table.add({text(key, "key"), text(key, "value"), place.empty() ? text(key, "layer") : text(key, "layer") + ", " + place});
+    table.add({text(key, "key"), text(key, "value"),
+               place.empty() ? text(key, "layer") : text(key, "layer") + ", " + place});
   }
   return table.to_text();
 }
@@ -194,8 +230,10 @@ std::string metrics_as_json(std::string_view exposition) {
     sample["labels"] = has_labels ? read_labels(line) : Json::object();
     const double value = std::strtod(std::string(line).c_str(), nullptr);
     // JSON has no infinity and no NaN: then as text, the way Prometheus writes it.
-    if (std::isfinite(value)) sample["value"] = value;
-    else sample["value"] = std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+    if (std::isfinite(value))
+      sample["value"] = value;
+    else
+      sample["value"] = std::isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
     out += (first ? "\n" : ",\n") + sample.dump();
     first = false;
   }

@@ -34,25 +34,30 @@ std::string labelled(std::string label, const std::string& value) {
 std::string counts(const Json& object) {
   std::string out;
   for (const auto& [name, count] : object.items())
-    if (count != 0) out += (out.empty() ? "" : ", ") + printable(name) + " " + human_count(count.get<std::uint64_t>());
+    if (count != 0)
+      out += (out.empty() ? "" : ", ") + printable(name) + " " + human_count(count.get<std::uint64_t>());
   return out;
 }
 
 std::string readiness_lines(const Json& json) {
-  std::string out = labelled("state", json.at("draining") == true ? "draining" : json.at("ready") == true ? "ready" : "not ready");
+  std::string out = labelled("state", json.at("draining") == true ? "draining"
+                                      : json.at("ready") == true  ? "ready"
+                                                                  : "not ready");
   for (const Json& reason : json.at("reasons")) out += labelled("", text_of(reason));
   for (const Json& warning : json.at("warnings")) out += labelled("warning", text_of(warning));
   return out;
 }
 
 std::string routing_lines(const Json& routing) {
-  std::string line = human_count(routing.at("routes").get<std::uint64_t>()) + " from " + text(routing, "source") + ", " +
-                     text(routing, "state");
+  std::string line = human_count(routing.at("routes").get<std::uint64_t>()) + " from " +
+                     text(routing, "source") + ", " + text(routing, "state");
   const Json& age = routing.at("age_seconds");
   line += age.is_null() ? ", never heard" : ", heard " + human_seconds(age.get<double>()) + " ago";
   std::string out = labelled("routes", line);
-  if (const std::string refused = counts(routing.at("refused")); !refused.empty()) out += labelled("refused", refused);
-  if (const std::string error = text(routing, "last_error"); !error.empty()) out += labelled("last error", error);
+  if (const std::string refused = counts(routing.at("refused")); !refused.empty())
+    out += labelled("refused", refused);
+  if (const std::string error = text(routing, "last_error"); !error.empty())
+    out += labelled("last error", error);
   return out;
 }
 
@@ -61,17 +66,23 @@ std::string listener_line(const Json& listeners) {
   for (const auto& [name, where] : listeners.items())
     if (where.is_string()) line += (line.empty() ? "" : ", ") + printable(name) + " " + text_of(where);
   const auto ports = listeners.at("route_ports").get<std::uint64_t>();
-  return line + (line.empty() ? "" : ", ") + human_count(ports) + (ports == 1 ? " port" : " ports") + " of routes";
+  return line + (line.empty() ? "" : ", ") + human_count(ports) + (ports == 1 ? " port" : " ports") +
+         " of routes";
 }
 
 std::string workers_table(const Json& workers) {
   using A = Table::Align;
-  Table table({{"WORKER", A::right}, {"CONNECTIONS", A::right}, {"SESSIONS", A::right}, {"POOLED", A::right},
-               {"LONGEST TURN", A::right}, {"", A::left}});
+  Table table({{"WORKER", A::right},
+               {"CONNECTIONS", A::right},
+               {"SESSIONS", A::right},
+               {"POOLED", A::right},
+               {"LONGEST TURN", A::right},
+               {"", A::left}});
   for (const Json& worker : workers) {
     const bool answers = worker.at("responsive").get<bool>();
     table.add({text(worker, "worker"), text(worker, "connections"), text(worker, "sessions"),
-               text(worker, "pooled_connections"), human_seconds(worker.at("longest_turn_seconds").get<double>()),
+               text(worker, "pooled_connections"),
+               human_seconds(worker.at("longest_turn_seconds").get<double>()),
                answers ? " " : "does not answer"});
   }
   return table.to_text();
@@ -81,7 +92,8 @@ std::string workers_table(const Json& workers) {
 
 std::string problem_view(int status, std::string_view body) {
   const Json json = Json::parse(body, nullptr, false);
-  if (!json.is_object() || !json.contains("detail")) return "the gateway answered " + std::to_string(status) + "\n";
+  if (!json.is_object() || !json.contains("detail"))
+    return "the gateway answered " + std::to_string(status) + "\n";
   std::string out = text(json, "detail") + "\n";
   if (json.contains("errors"))
     for (const Json& error : json["errors"]) out += "  " + text_of(error) + "\n";
@@ -91,7 +103,8 @@ std::string problem_view(int status, std::string_view body) {
 std::string status_view(std::string_view body) {
   const Json json = Json::parse(body);
   std::string out = "envgate " + text(json, "version") + ", pid " + text(json, "pid") + ", up " +
-                    human_seconds(json.at("uptime_seconds").get<double>()) + " (since " + text(json, "started") + ")\n";
+                    human_seconds(json.at("uptime_seconds").get<double>()) + " (since " +
+                    text(json, "started") + ")\n";
   out += readiness_lines(json);
   out += labelled("domain", text(json, "domain"));
   out += labelled("listeners", listener_line(json.at("listeners")));
@@ -101,8 +114,10 @@ std::string status_view(std::string_view body) {
   out += routing_lines(json.at("routing"));
   for (const Json& certificate : json.at("certificates")) {
     const double left = certificate.at("expires_in_seconds").get<double>();
-    const std::string when = left < 0 ? "EXPIRED " + human_seconds(-left) + " ago" : "expires in " + human_seconds(left);
-    out += labelled("certificate", joined(certificate.at("names")) + ": " + when + " (" + text(certificate, "expires") + ")");
+    const std::string when =
+        left < 0 ? "EXPIRED " + human_seconds(-left) + " ago" : "expires in " + human_seconds(left);
+    out += labelled("certificate", joined(certificate.at("names")) + ": " + when + " (" +
+                                       text(certificate, "expires") + ")");
   }
   return out + "\n" + workers_table(json.at("workers"));
 }
@@ -115,7 +130,9 @@ std::string health_view(std::string_view body) {
   return out;
 }
 
-std::string killed_view(std::string_view body) { return "session " + text(Json::parse(body), "killed") + " ended\n"; }
+std::string killed_view(std::string_view body) {
+  return "session " + text(Json::parse(body), "killed") + " ended\n";
+}
 
 std::string drain_view(std::string_view body) {
   const Json json = Json::parse(body);

@@ -1,7 +1,6 @@
-// What the gateway answers, as people read it. Every function takes the answer's JSON and returns text that ends with
-// a newline. Throws where the JSON is not what this version of the API sends (nlohmann's own exceptions, which main
-// turns into a message).
-// Thread: any.
+// What the gateway answers, as people read it. Every function takes the answer's JSON and returns text that
+// ends with a newline. Throws where the JSON is not what this version of the API sends (nlohmann's own
+// exceptions, which main turns into a message). Thread: any.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// Asks every worker something at once, each on its own thread, and waits for the answers. A worker that does not
-// turn within the time has none: an admin call then says so instead of hanging with it.
-// Thread: any but a worker's. Requires: the workers' reactors run until the call has returned.
+// Asks every worker something at once, each on its own thread, and waits for the answers. A worker that does
+// not turn within the time has none: an admin call then says so instead of hanging with it. Thread: any but a
+// worker's. Requires: the workers' reactors run until the call has returned.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,11 @@ namespace envgate::admin {
 
 inline constexpr std::chrono::seconds kWorkerPatience{2};
 
-// By worker. `ask` must be short (it runs between two turns of the data plane), and may run after this has given up:
-// it captures by value, or shared.
+// By worker. `ask` must be short (it runs between two turns of the data plane), and may run after this has
+// given up: it captures by value, or shared.
 template <typename T>
-std::vector<std::optional<T>> ask_workers(const gateway::Workers& workers, std::function<T(gateway::Worker&)> ask) {
+std::vector<std::optional<T>> ask_workers(const gateway::Workers& workers,
+                                          std::function<T(gateway::Worker&)> ask) {
   struct Answers {
     std::mutex mutex;
     std::condition_variable arrived;

@@ -44,23 +44,29 @@ loop::Task<Part> read_head(Conversation& c, http::RequestHead& head, std::size_t
       verdict = http::parse_request_head(scan.head, head);
       if (verdict.ok()) co_return Part{Part::whole, {}};
     }
-    if (!verdict.ok()) co_return Part::refuse(verdict.status, "the request's head is refused: " + std::string(verdict.reason));
+    if (!verdict.ok())
+      co_return Part::refuse(verdict.status, "the request's head is refused: " + std::string(verdict.reason));
     if (!begun && scanner.started(c.input.bytes())) {
       begun = true;
       deadline = c.reactor().after(c.limits.head);
     }
     const IoResult got = co_await net::read_some(c.socket, c.input.space(), deadline);
-    if (got.ok()) c.input.commit(got.bytes);
-    else if (begun && got.error == ETIMEDOUT) co_return Part::refuse(408, "the request's head did not arrive in time");
-    else co_return Part{Part::gone, {}};
+    if (got.ok())
+      c.input.commit(got.bytes);
+    else if (begun && got.error == ETIMEDOUT)
+      co_return Part::refuse(408, "the request's head did not arrive in time");
+    else
+      co_return Part{Part::gone, {}};
   }
 }
 
 // More of a body into the input, which was used up.
 loop::Task<Part> read_more(Conversation& c, loop::Deadline deadline) {
   const IoResult got = co_await net::read_some(c.socket, c.input.space(), deadline);
-  if (got.ok()) c.input.commit(got.bytes);
-  else if (got.error == ETIMEDOUT) co_return Part::refuse(408, "the request's body did not arrive in time");
+  if (got.ok())
+    c.input.commit(got.bytes);
+  else if (got.error == ETIMEDOUT)
+    co_return Part::refuse(408, "the request's body did not arrive in time");
   co_return Part{got.ok() ? Part::whole : Part::gone, {}};
 }
 
@@ -88,10 +94,12 @@ loop::Task<Part> read_chunked(Conversation& c, loop::Deadline deadline, std::str
     body.append(step.data);
     c.input.consume(step.consumed);
     switch (step.state) {
-      case http::ChunkedDecoder::Step::done: co_return Part{Part::whole, {}};
+      case http::ChunkedDecoder::Step::done:
+        co_return Part{Part::whole, {}};
       case http::ChunkedDecoder::Step::error:
         co_return Part::refuse(400, "the body's chunked coding is broken: " + std::string(decoder.reason()));
-      case http::ChunkedDecoder::Step::have_data: break;
+      case http::ChunkedDecoder::Step::have_data:
+        break;
       case http::ChunkedDecoder::Step::need_more: {
         Part more = co_await read_more(c, deadline);
         if (more.state != Part::whole) co_return more;
@@ -100,7 +108,8 @@ loop::Task<Part> read_chunked(Conversation& c, loop::Deadline deadline, std::str
   }
 }
 
-// One request, whole. The head's views point into the input: what is needed of it is copied before more is read.
+// One request, whole. The head's views point into the input: what is needed of it is copied before more is
+// read.
 loop::Task<Part> read_request(Conversation& c, Request& request) {
   http::RequestHead head;
   std::size_t head_size = 0;
@@ -123,8 +132,8 @@ loop::Task<Part> read_request(Conversation& c, Request& request) {
   co_return co_await read_sized(c, length, deadline, request.body);
 }
 
-// The client may still be sending what was refused: closing on it would reset the connection and could take the
-// answer with it (RFC 9112 section 9.6).
+// The client may still be sending what was refused: closing on it would reset the connection and could take
+// the answer with it (RFC 9112 section 9.6).
 loop::Task<void> linger(Conversation& c) {
   c.socket.shutdown_write();
   const loop::Deadline deadline = c.reactor().after(kLingerTime);
@@ -151,6 +160,7 @@ loop::Task<void> serve_connection(net::Socket& socket, Caller caller, const Conn
     const std::string text = to_http(response, c.close, request.method == http::Method::head);
     const IoResult sent = co_await net::write_all(socket, text, c.reactor().after(limits.write));
     if (!sent.ok()) co_return;
+    co_await loop::yield(c.reactor());  // one who asks without a pause must not keep the others waiting
   }
   co_await linger(c);
 }

@@ -1,6 +1,6 @@
-// One HTTP/1.1 connection of the admin API: reads requests whole, within bounds, hands each to `answer`, and writes
-// what it says. Built from the data plane's own strict parser; there is no second one.
-// Thread: the admin reactor's.
+// One HTTP/1.1 connection of the admin API: reads requests whole, within bounds, hands each to `answer`, and
+// writes what it says. Built from the data plane's own strict parser; there is no second one. Thread: the
+// admin reactor's.
 #pragma once
 
 #include <functional>

@@ -19,7 +19,8 @@ Context::Context(gateway::Gateway& of) : gateway(of) {}
 std::vector<WorkerFacts> Context::workers() {
   const gateway::Workers& all = gateway.workers();
   const auto answers = ask_workers<WorkerFacts>(all, [](gateway::Worker& worker) {
-    return WorkerFacts{true, worker.load(), worker.sessions.size(), worker.pool->idle(), worker.reactor.longest_turn()};
+    return WorkerFacts{true, worker.load(), worker.sessions.size(), worker.pool->idle(),
+                       worker.reactor.longest_turn()};
   });
   turns.resize(all.size());
   std::vector<WorkerFacts> out(all.size());

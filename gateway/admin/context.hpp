@@ -29,8 +29,9 @@ std::string running_version();  // "0.1.0"
 struct Context {
   gateway::Gateway& gateway;
   Gauges gauges;
-  settings::Texts overrides;                     // set over the API, and in force
-  std::vector<std::chrono::nanoseconds> turns;   // by worker: the longest since the last scrape, as far as it was asked
+  settings::Texts overrides;  // set over the API, and in force
+  std::vector<std::chrono::nanoseconds>
+      turns;  // by worker: the longest since the last scrape, as far as it was asked
 
   explicit Context(gateway::Gateway& of);
   std::vector<WorkerFacts> workers();  // asks them

@@ -21,18 +21,24 @@ bool matches(std::string_view pattern, const std::vector<std::string>& segments,
 
 std::string_view method_name(http::Method method) {
   switch (method) {
-    case http::Method::get: return "GET, HEAD";
-    case http::Method::post: return "POST";
-    case http::Method::put: return "PUT";
-    case http::Method::delete_: return "DELETE";
-    default: return "";
+    case http::Method::get:
+      return "GET, HEAD";
+    case http::Method::post:
+      return "POST";
+    case http::Method::put:
+      return "PUT";
+    case http::Method::delete_:
+      return "DELETE";
+    default:
+      return "";
   }
 }
 
 Response refuse(const Operation& operation, const Request& request) {
   if (!request.caller.local)
     return problem(404, request.path + " is not served here, but on the admin socket (envctl gateway)");
-  return problem(403, "uid " + std::to_string(request.caller.uid) + " may not use " + std::string(operation.path) +
+  return problem(403, "uid " + std::to_string(request.caller.uid) + " may not use " +
+                          std::string(operation.path) +
                           ": root, the gateway's own account and the socket's group (admin.group) may");
 }
 
@@ -44,12 +50,14 @@ Wanted<const Operation*> find_operation(std::span<const Operation> table, Reques
   for (const Operation& operation : table) {
     if (!matches(operation.path, request.segments, request.name)) continue;
     // Before the method: who may not ask learns nothing of what could be asked.
-    if (operation.right != Right::open && !request.caller.allowed) return tl::unexpected(refuse(operation, request));
+    if (operation.right != Right::open && !request.caller.allowed)
+      return tl::unexpected(refuse(operation, request));
     if (operation.method == wanted) return &operation;
     allow.append(allow.empty() ? "" : ", ").append(method_name(operation.method));
   }
   if (allow.empty()) return tl::unexpected(problem(404, "there is no " + request.path + " in the admin API"));
-  Response answer = problem(405, request.method_name + " " + request.path + " is not possible: " + allow + " is");
+  Response answer =
+      problem(405, request.method_name + " " + request.path + " is not possible: " + allow + " is");
   answer.allow = allow;
   return tl::unexpected(std::move(answer));
 }

@@ -1,6 +1,6 @@
-// From a request to the handler that answers it: a table of operations, each with the right that it needs. What
-// is not in the table does not exist; nothing else decides who may do what.
-// Thread: any; tables are constant.
+// From a request to the handler that answers it: a table of operations, each with the right that it needs.
+// What is not in the table does not exist; nothing else decides who may do what. Thread: any; tables are
+// constant.
 #pragma once
 
 #include <span>
@@ -25,8 +25,8 @@ struct Operation {
   Response (*handle)(Context& context, const Request& request);
 };
 
-// The operation for a request, which gets its `name`; or the answer for there being none: 404, 405 with what is
-// allowed there, 403 where the caller may not. HEAD is served as GET.
+// The operation for a request, which gets its `name`; or the answer for there being none: 404, 405 with what
+// is allowed there, 403 where the caller may not. HEAD is served as GET.
 Wanted<const Operation*> find_operation(std::span<const Operation> table, Request& request);
 
 }  // namespace envgate::admin

@@ -20,14 +20,17 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 
 }  // namespace
 
-Gauges::Real& Gauges::real(std::string_view name, std::string_view help, std::string_view label, std::string_view value) {
+Gauges::Real& Gauges::real(std::string_view name, std::string_view help, std::string_view label,
+                           std::string_view value) {
   const std::string key = std::string(name) + "{" + std::string(value);
   const auto found = reals_.find(key);
   if (found != reals_.end()) return found->second;
   Real made = std::make_shared<std::atomic<double>>(0);
   const auto read = [made] { return made->load(std::memory_order_relaxed); };
-  if (label.empty()) metrics::gauge_function(name, help, read);
-  else metrics::gauge_function(name, help, read, {{label, value}});
+  if (label.empty())
+    metrics::gauge_function(name, help, read);
+  else
+    metrics::gauge_function(name, help, read, {{label, value}});
   return reals_.emplace(key, std::move(made)).first->second;
 }
 
@@ -43,21 +46,25 @@ void Gauges::refresh_workers(Context& context) {
   std::uint64_t pooled = 0;
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const std::string index = std::to_string(i);
-    gauge("envgate_worker_connections", "Client connections, by worker.", {{"worker", index}}).set(facts[i].connections);
+    gauge("envgate_worker_connections", "Client connections, by worker.", {{"worker", index}})
+        .set(facts[i].connections);
     gauge("envgate_worker_responsive", "1 where the worker answered within two seconds.", {{"worker", index}})
         .set(facts[i].answered);
-    *real("envgate_reactor_longest_turn_seconds", "The longest turn of a worker's loop since the last scrape: its lag.",
-          "worker", index) = seconds(facts[i].longest_turn);
+    *real("envgate_reactor_longest_turn_seconds",
+          "The longest turn of a worker's loop since the last scrape: its lag.", "worker", index) =
+        seconds(facts[i].longest_turn);
     pooled += facts[i].pooled;
   }
   context.turns.assign(context.turns.size(), {});
-  gauge("envgate_target_pool_connections", "Idle connections to targets, kept for the next request.").set(as_gauge(pooled));
+  gauge("envgate_target_pool_connections", "Idle connections to targets, kept for the next request.")
+      .set(as_gauge(pooled));
 
   std::array<std::int64_t, 5> by_protocol{};
   for (const SessionFacts& session : collect_sessions(context.gateway.workers(), {}))
     ++by_protocol[static_cast<std::size_t>(session.protocol)];
   for (std::size_t i = 0; i < by_protocol.size(); ++i)
-    gauge("envgate_sessions", "Sessions now, by protocol.", {{"protocol", to_string(static_cast<gateway::Protocol>(i))}})
+    gauge("envgate_sessions", "Sessions now, by protocol.",
+          {{"protocol", to_string(static_cast<gateway::Protocol>(i))}})
         .set(by_protocol[i]);
   gauge("envgate_guard_tracked", "Sources and environments that the limits keep an account of.")
       .set(as_gauge(context.gateway.guard().tracked()));
@@ -71,13 +78,15 @@ void Gauges::refresh_routes(Context& context) {
       .set(as_gauge(status.epoch));
   *real("envgate_route_age_seconds", "Since the route source was last heard; NaN if never.") =
       ever_heard(status) ? seconds(status.age) : std::numeric_limits<double>::quiet_NaN();
-  for (const auto state : {routing::SourceState::loading, routing::SourceState::live, routing::SourceState::stale,
-                           routing::SourceState::down})
-    gauge("envgate_route_source_state", "1 for the state that the route source is in.", {{"state", to_string(state)}})
+  for (const auto state : {routing::SourceState::loading, routing::SourceState::live,
+                           routing::SourceState::stale, routing::SourceState::down})
+    gauge("envgate_route_source_state", "1 for the state that the route source is in.",
+          {{"state", to_string(state)}})
         .set(status.state == state);
   for (const auto& [reason, series] : refused_) series->set(0);
   for (const auto& [reason, count] : status.refused) {
-    metrics::Gauge& series = gauge("envgate_routes_refused", "Routes that are refused now, by reason.", {{"reason", reason}});
+    metrics::Gauge& series =
+        gauge("envgate_routes_refused", "Routes that are refused now, by reason.", {{"reason", reason}});
     series.set(as_gauge(count));
     refused_[reason] = &series;
   }
@@ -93,9 +102,10 @@ void Gauges::refresh_certificates(Context& context) {
   std::size_t index = 0;
   certificates_.clear();
   for (const auto& entry : certificates->entries()) {
-    metrics::Gauge& series = gauge("envgate_certificate_expiry_timestamp_seconds",
-                                   "When a certificate ends, by its place in https.certificates; 0: no longer there.",
-                                   {{"certificate", std::to_string(index++)}});
+    metrics::Gauge& series =
+        gauge("envgate_certificate_expiry_timestamp_seconds",
+              "When a certificate ends, by its place in https.certificates; 0: no longer there.",
+              {{"certificate", std::to_string(index++)}});
     series.set(std::chrono::duration_cast<std::chrono::seconds>(entry.expires.time_since_epoch()).count());
     certificates_.push_back(&series);
   }
@@ -109,7 +119,8 @@ void Gauges::refresh_process(Context&) {
   gauge("process_virtual_memory_bytes", "Virtual memory.").set(as_gauge(facts.virtual_bytes));
   *real("process_start_time_seconds", "When the process began, since 1970.") = facts.started;
   *real("envgate_process_cpu_seconds", "User and system time that the process has used.") = facts.cpu_seconds;
-  gauge("envgate_build_info", "Always 1; what runs is in the labels.", {{"version", running_version()}}).set(1);
+  gauge("envgate_build_info", "Always 1; what runs is in the labels.", {{"version", running_version()}})
+      .set(1);
 }
 
 }  // namespace envgate::admin

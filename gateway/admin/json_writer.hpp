@@ -1,6 +1,6 @@
-// Writes nested JSON straight into a string: what the admin API answers with. Commas and quoting are its business,
-// matching begin and end the caller's. For one flat line of a log there is base/json_line; this is for documents.
-// Thread: any, one at a time.
+// Writes nested JSON straight into a string: what the admin API answers with. Commas and quoting are its
+// business, matching begin and end the caller's. For one flat line of a log there is base/json_line; this is
+// for documents. Thread: any, one at a time.
 #pragma once
 
 #include <cstdint>

@@ -41,7 +41,8 @@ std::optional<Response> read_query(std::string_view query, Request& out) {
     const std::size_t equals = std::min(pair.find('='), pair.size());
     auto name = decode(pair.substr(0, equals), true);
     auto value = decode(pair.substr(std::min(pair.size(), equals + 1)), true);
-    if (!name || !value) return problem(400, "the query has a '%' that no two hexadecimal digits follow", "query");
+    if (!name || !value)
+      return problem(400, "the query has a '%' that no two hexadecimal digits follow", "query");
     out.query.emplace_back(std::move(*name), std::move(*value));
   }
   return std::nullopt;
@@ -57,7 +58,8 @@ std::string http_date() {
 
 }  // namespace
 
-Response problem(int status, std::string_view detail, std::string_view field, const std::vector<std::string>& errors) {
+Response problem(int status, std::string_view detail, std::string_view field,
+                 const std::vector<std::string>& errors) {
   JsonWriter json;
   json.begin_object().text("type", "about:blank").text("title", http::reason_phrase(status));
   json.number("status", static_cast<std::uint64_t>(status)).text("detail", detail);
@@ -83,9 +85,12 @@ Wanted<std::uint64_t> Request::number(std::string_view wanted, std::uint64_t lea
   if (!text) return fallback;
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error == std::errc() && end == text->data() + text->size() && value >= least && value <= most) return value;
-  return tl::unexpected(problem(400, std::string(wanted) + ": '" + *text + "' is not a whole number from " +
-                                         std::to_string(least) + " to " + std::to_string(most), wanted));
+  if (error == std::errc() && end == text->data() + text->size() && value >= least && value <= most)
+    return value;
+  return tl::unexpected(problem(400,
+                                std::string(wanted) + ": '" + *text + "' is not a whole number from " +
+                                    std::to_string(least) + " to " + std::to_string(most),
+                                wanted));
 }
 
 std::optional<Response> Request::refuse_unknown(std::initializer_list<std::string_view> known) const {
@@ -93,10 +98,13 @@ std::optional<Response> Request::refuse_unknown(std::initializer_list<std::strin
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       std::string names;
       for (const std::string_view one : known) names.append(names.empty() ? "" : ", ").append(one);
-      return problem(400, key + ": there is no such parameter here" + (names.empty() ? "" : "; there are: " + names), key);
+      return problem(
+          400, key + ": there is no such parameter here" + (names.empty() ? "" : "; there are: " + names),
+          key);
     }
     const auto same = [&](const Parameter& other) { return other.first == key; };
-    if (std::count_if(query.begin(), query.end(), same) > 1) return problem(400, key + ": is given twice", key);
+    if (std::count_if(query.begin(), query.end(), same) > 1)
+      return problem(400, key + ": is given twice", key);
   }
   return std::nullopt;
 }

@@ -1,6 +1,6 @@
-// What a handler of the admin API is given and gives back: requests that are already read whole and taken apart,
-// and answers that are written whole. Failures are problem documents (RFC 9457) that name the field at fault.
-// Values; the admin thread's.
+// What a handler of the admin API is given and gives back: requests that are already read whole and taken
+// apart, and answers that are written whole. Failures are problem documents (RFC 9457) that name the field at
+// fault. Values; the admin thread's.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@ namespace envgate::admin {
 
 // Who asks: the peer's credentials on the Unix socket, as the kernel vouches for them; nobody over TCP.
 struct Caller {
-  bool local = false;  // over the Unix socket
+  bool local = false;    // over the Unix socket
   bool allowed = false;  // may read and change
   pid_t pid = 0;
   uid_t uid = 0;

@@ -1,6 +1,6 @@
-// Every call of the admin API, in one table: method, path, right, handler. The handlers stand in operations_*.cpp,
-// by subject.
-// Thread: the admin thread's. A handler may wait for workers (ask_workers), never for a client.
+// Every call of the admin API, in one table: method, path, right, handler. The handlers stand in
+// operations_*.cpp, by subject. Thread: the admin thread's. A handler may wait for workers (ask_workers),
+// never for a client.
 #pragma once
 
 #include <chrono>

@@ -35,8 +35,10 @@ void write_routing(JsonWriter& json, const routing::RouterStatus& routes) {
   json.text("source", source_name(routes.source)).text("state", to_string(routes.state));
   json.boolean("connected", routes.connected);
   json.key("age_seconds");
-  if (ever_heard(routes)) json.real(seconds(routes.age));
-  else json.null();
+  if (ever_heard(routes))
+    json.real(seconds(routes.age));
+  else
+    json.null();
   json.number("routes", routes.routes).key("refused").begin_object();
   for (const auto& [reason, count] : routes.refused) json.number(reason, count);
   json.end_object().number("epoch", routes.epoch).text("last_error", routes.last_error).end_object();
@@ -58,7 +60,9 @@ void write_workers(JsonWriter& json, const std::vector<WorkerFacts>& workers) {
     const WorkerFacts& worker = workers[i];
     json.begin_object().number("worker", i).boolean("responsive", worker.answered);
     json.number("connections", worker.connections).number("sessions", worker.sessions);
-    json.number("pooled_connections", worker.pooled).real("longest_turn_seconds", seconds(worker.longest_turn)).end_object();
+    json.number("pooled_connections", worker.pooled)
+        .real("longest_turn_seconds", seconds(worker.longest_turn))
+        .end_object();
   }
   json.end_array();
 }
@@ -71,7 +75,9 @@ void write_certificates(JsonWriter& json, const gateway::Gateway& gateway) {
     const auto& entry = certificates->entries()[i];
     json.begin_object();
     write_texts(json, "names", entry.names);
-    json.text("expires", timestamp(entry.expires)).real("expires_in_seconds", seconds(entry.expires - now)).end_object();
+    json.text("expires", timestamp(entry.expires))
+        .real("expires_in_seconds", seconds(entry.expires - now))
+        .end_object();
   }
   json.end_array();
 }
@@ -115,7 +121,9 @@ Response get_status(Context& context, const Request& request) {
   const auto uptime = std::chrono::steady_clock::now() - gateway.started();
   const routing::RouterStatus routes = context.gateway.router().status();
   JsonWriter json;
-  json.begin_object().text("version", running_version()).number("pid", static_cast<std::uint64_t>(::getpid()));
+  json.begin_object()
+      .text("version", running_version())
+      .number("pid", static_cast<std::uint64_t>(::getpid()));
   json.text("started", timestamp(std::chrono::system_clock::now() -
                                  std::chrono::duration_cast<std::chrono::system_clock::duration>(uptime)));
   json.real("uptime_seconds", seconds(uptime)).text("domain", snapshot->values.domain);

@@ -11,7 +11,8 @@ namespace envgate::admin {
 namespace {
 
 Response no_environment_id(const std::string& text, std::string_view field) {
-  return problem(400, std::string(field) + ": '" + text + "' is not an environment's id: 1 to 32 of a-z and 0-9", field);
+  return problem(
+      400, std::string(field) + ": '" + text + "' is not an environment's id: 1 to 32 of a-z and 0-9", field);
 }
 
 }  // namespace
@@ -35,8 +36,10 @@ Response get_routes(Context& context, const Request& request) {
     json.raw(route_text);
   }
   json.end_array().key("next");
-  if (page.next) json.text(page.next->view());
-  else json.null();
+  if (page.next)
+    json.text(page.next->view());
+  else
+    json.null();
   json.number("total", context.gateway.router().status().routes).end_object();
   return {200, "application/json", std::move(json).finish(), {}};
 }
@@ -48,15 +51,19 @@ Response get_route(Context& context, const Request& request) {
   const routing::RoutePtr route = context.gateway.router().get(*env);
   if (!route) return problem(404, "there is no route for the environment " + request.name, "env");
 
-  const auto pooled = ask_workers<std::size_t>(context.gateway.workers(),
-                                               [env](gateway::Worker& worker) { return worker.pool->idle(*env); });
+  const auto pooled = ask_workers<std::size_t>(
+      context.gateway.workers(), [env](gateway::Worker& worker) { return worker.pool->idle(*env); });
   std::vector<std::uint64_t> sessions(pooled.size());
   for (const SessionFacts& session : collect_sessions(context.gateway.workers(), {env, {}}))
     ++sessions[gateway::Sessions::worker_of(session.id)];
   JsonWriter workers;
   workers.begin_array();
   for (std::size_t i = 0; i < pooled.size(); ++i)
-    workers.begin_object().number("worker", i).number("sessions", sessions[i]).number("pooled_connections", pooled[i].value_or(0)).end_object();
+    workers.begin_object()
+        .number("worker", i)
+        .number("sessions", sessions[i])
+        .number("pooled_connections", pooled[i].value_or(0))
+        .end_object();
   workers.end_array();
 
   // The route as the routing engine writes it, with the workers' side as one more member.

@@ -17,7 +17,8 @@ Wanted<SessionFilter> read_filter(const Request& request) {
   if (const std::string* const env = request.parameter("env")) {
     filter.env = routing::EnvId::parse(*env);
     if (!filter.env)
-      return tl::unexpected(problem(400, "env: '" + *env + "' is not an environment's id: 1 to 32 of a-z and 0-9", "env"));
+      return tl::unexpected(
+          problem(400, "env: '" + *env + "' is not an environment's id: 1 to 32 of a-z and 0-9", "env"));
   }
   const std::string* const protocol = request.parameter("protocol");
   if (!protocol) return filter;
@@ -68,8 +69,10 @@ Response get_sessions(Context& context, const Request& request) {
   json.begin_object().key("sessions").begin_array();
   for (std::size_t i = 0; i < count; ++i) write_session(json, sessions[i]);
   json.end_array().key("next");
-  if (count < sessions.size()) json.number(sessions[count - 1].id);
-  else json.null();
+  if (count < sessions.size())
+    json.number(sessions[count - 1].id);
+  else
+    json.null();
   json.number("total", total).end_object();
   return {200, "application/json", std::move(json).finish(), {}};
 }
@@ -80,11 +83,15 @@ Response delete_session(Context& context, const Request& request) {
   const char* const end = request.name.data() + request.name.size();
   const auto read = std::from_chars(request.name.data(), end, id);
   if (read.ec != std::errc() || read.ptr != end)
-    return problem(400, "id: '" + request.name + "' is not a session's number, as GET /sessions lists them", "id");
+    return problem(400, "id: '" + request.name + "' is not a session's number, as GET /sessions lists them",
+                   "id");
   switch (kill_session(context.gateway.workers(), id)) {
-    case Kill::unknown: return problem(404, "there is no session " + request.name + ": it may have ended", "id");
-    case Kill::unanswered: return problem(503, "the worker of session " + request.name + " does not answer; try again");
-    case Kill::done: break;
+    case Kill::unknown:
+      return problem(404, "there is no session " + request.name + ": it may have ended", "id");
+    case Kill::unanswered:
+      return problem(503, "the worker of session " + request.name + " does not answer; try again");
+    case Kill::done:
+      break;
   }
   JsonWriter json;
   json.begin_object().number("killed", id).end_object();

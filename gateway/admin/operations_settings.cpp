@@ -1,5 +1,5 @@
-// Settings over the API: the sixth layer, above the command line. Every change reads the other five again, exactly as
-// SIGHUP does, so that what runs is always what the layers say together.
+// Settings over the API: the sixth layer, above the command line. Every change reads the other five again,
+// exactly as SIGHUP does, so that what runs is always what the layers say together.
 #include <nlohmann/json.hpp>
 
 #include "gateway/admin/context.hpp"
@@ -14,13 +14,19 @@ void write_explained(JsonWriter& json, const settings::Explained& key) {
   json.begin_object().text("key", key.key).text("value", key.value);
   json.text("layer", settings::layer_name(key.origin.layer)).text("place", key.origin.place);
   json.text("default", key.default_value).text("expects", key.expects).text("description", key.description);
-  json.text("variable", key.variable).text("apply", key.apply == settings::Apply::live ? "live" : "restart").end_object();
+  json.text("variable", key.variable)
+      .text("apply", key.apply == settings::Apply::live ? "live" : "restart")
+      .end_object();
 }
 
 void write_changes(JsonWriter& json, std::string_view name, const std::vector<settings::Change>& changes) {
   json.key(name).begin_array();
   for (const settings::Change& change : changes)
-    json.begin_object().text("key", change.key).text("before", change.before).text("after", change.after).end_object();
+    json.begin_object()
+        .text("key", change.key)
+        .text("before", change.before)
+        .text("after", change.after)
+        .end_object();
   json.end_array();
 }
 
@@ -58,7 +64,8 @@ std::optional<Response> refuse_unless_key(const Context& context, const std::str
   const auto found = explain(context, name);
   if (!found) return problem(404, found.error().message, "key");
   if (found->size() == 1 && found->front().key == name) return std::nullopt;
-  return problem(400, "key: " + name + " is a section; name one of its keys, such as " + found->front().key, "key");
+  return problem(400, "key: " + name + " is a section; name one of its keys, such as " + found->front().key,
+                 "key");
 }
 
 // {"value": ...}: text as it would stand in a variable, or a JSON number, boolean or list.
@@ -69,7 +76,8 @@ Wanted<std::string> read_value(const std::string& body) {
   const auto value = json.find("value");
   if (value == json.end() || json.size() != 1) return refuse("the body must have the one member \"value\"");
   if (value->is_string()) return value->get<std::string>();
-  if (value->is_null() || value->is_object()) return refuse("value: is neither text, number, boolean nor list");
+  if (value->is_null() || value->is_object())
+    return refuse("value: is neither text, number, boolean nor list");
   return value->dump();  // JSON is YAML's flow style, which is what a layer's text is read as
 }
 

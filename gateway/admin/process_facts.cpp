@@ -40,7 +40,9 @@ void read_stat(ProcessFacts& out) {
   timespec boot{}, now{};
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   ::clock_gettime(CLOCK_REALTIME, &now);
-  const auto seconds = [](const timespec& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9; };
+  const auto seconds = [](const timespec& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+  };
   out.cpu_seconds = (user + system) / ticks;
   out.started = seconds(now) - seconds(boot) + start / ticks;
 }

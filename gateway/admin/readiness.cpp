@@ -14,9 +14,13 @@ std::string heard(const routing::RouterStatus& routes) {
 
 }  // namespace
 
-bool ever_heard(const routing::RouterStatus& routes) { return routes.age < std::chrono::hours(24 * 365 * 10); }
+bool ever_heard(const routing::RouterStatus& routes) {
+  return routes.age < std::chrono::hours(24 * 365 * 10);
+}
 
-std::string_view source_name(routing::SourceKind kind) { return kind == routing::SourceKind::redis ? "redis" : "file"; }
+std::string_view source_name(routing::SourceKind kind) {
+  return kind == routing::SourceKind::redis ? "redis" : "file";
+}
 
 Readiness readiness(bool serving, bool draining, const routing::RouterStatus& routes) {
   Readiness out;
@@ -24,14 +28,18 @@ Readiness readiness(bool serving, bool draining, const routing::RouterStatus& ro
   if (draining) out.reasons.push_back("draining: no new connection is taken");
   if (!serving && !draining) out.reasons.push_back("starting: not every listener is up yet");
   switch (routes.state) {
-    case routing::SourceState::live: break;
+    case routing::SourceState::live:
+      break;
     case routing::SourceState::loading:
-      if (routes.routes == 0) out.reasons.push_back(source + " has not been read yet" + because(routes));
-      else out.warnings.push_back(source + " has not been read yet; the snapshot's routes are served" + because(routes));
+      if (routes.routes == 0)
+        out.reasons.push_back(source + " has not been read yet" + because(routes));
+      else
+        out.warnings.push_back(source + " has not been read yet; the snapshot's routes are served" +
+                               because(routes));
       break;
     case routing::SourceState::stale:
-      out.warnings.push_back(source + " is away or wrong, last heard " + heard(routes) + "; the last good routes are served" +
-                             because(routes));
+      out.warnings.push_back(source + " is away or wrong, last heard " + heard(routes) +
+                             "; the last good routes are served" + because(routes));
       break;
     case routing::SourceState::down:
       out.reasons.push_back(source + " was last heard " + heard(routes) +

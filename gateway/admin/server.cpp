@@ -13,6 +13,7 @@ namespace {
 constexpr unsigned kMostConnections = 64;  // at each door: strangers at one cannot shut the other
 constexpr std::chrono::milliseconds kExhaustedPause{100};
 constexpr std::chrono::seconds kHearOut{1};
+constexpr std::size_t kHearOutBytes = 16 * 1024;
 
 }  // namespace
 
@@ -54,7 +55,8 @@ class Server::Door final : loop::Waiter, loop::Timer {
         case net::Listener::Outcome::accepted:
           server_.connections_.start(server_.serve(*this, std::move(accepted)));
           break;
-        case net::Listener::Outcome::none: return;
+        case net::Listener::Outcome::none:
+          return;
         case net::Listener::Outcome::exhausted:
           server_.reactor_.timers().arm(*this, server_.reactor_.now() + kExhaustedPause);
           return;
@@ -109,8 +111,11 @@ Response Server::answer(Request& request) {
   const auto found = find_operation(operations(), request);
   if (!found) {
     if (found.error().status == 403)
-      log::warn("admin_refused").text("call", request.method_name + " " + request.path).number("uid", request.caller.uid)
-          .number("gid", request.caller.gid).number("pid", request.caller.pid);
+      log::warn("admin_refused")
+          .text("call", request.method_name + " " + request.path)
+          .number("uid", request.caller.uid)
+          .number("gid", request.caller.gid)
+          .number("pid", request.caller.pid);
     return found.error();
   }
   const Operation& operation = **found;
@@ -118,25 +123,34 @@ Response Server::answer(Request& request) {
   try {
     response = operation.handle(context_, request);
   } catch (const std::exception& thrown) {  // a library's: the API must outlive it
-    log::error("admin_failed").text("call", request.method_name + " " + request.path).text("error", thrown.what());
+    log::error("admin_failed")
+        .text("call", request.method_name + " " + request.path)
+        .text("error", thrown.what());
     response = problem(500, std::string("the call failed: ") + thrown.what());
   }
   if (operation.right == Right::change)
-    log::info("admin_change").text("call", request.method_name + " " + request.path).number("status", response.status)
-        .number("uid", request.caller.uid).number("gid", request.caller.gid).number("pid", request.caller.pid);
+    log::info("admin_change")
+        .text("call", request.method_name + " " + request.path)
+        .number("status", response.status)
+        .number("uid", request.caller.uid)
+        .number("gid", request.caller.gid)
+        .number("pid", request.caller.pid);
   return response;
 }
 
-// A caller that was answered before it asked must be able to ask all the same, or it would die of EPIPE unanswered.
+// A caller that was answered before it asked must be able to ask all the same, or it would die of EPIPE
+// unanswered.
 static loop::Task<void> hear_out(net::Socket& socket) {
   socket.shutdown_write();
   const loop::Deadline deadline = socket.watch().reactor().after(kHearOut);
-  for (;;) {
+  // Bounded in bytes too: one who sends without a pause would never let this thread go.
+  for (std::size_t heard = 0; heard < kHearOutBytes;) {
     const bool ready = co_await net::wait_readable(socket, deadline);
     if (!ready) break;
     char waste[512];
     const net::IoResult got = socket.try_read(waste);
     if (got.status == net::IoStatus::end || got.status == net::IoStatus::error) break;
+    heard += got.bytes;
   }
 }
 

@@ -1,7 +1,6 @@
-// The admin API's server: the Unix socket for envctl, and the plain HTTP listener that only tells metrics and health.
-// It has a thread and a reactor of its own, since its calls wait for workers and walk whole tables: nothing it
-// does may hold up the data plane.
-// Thread: main's; what it serves runs on its own.
+// The admin API's server: the Unix socket for envctl, and the plain HTTP listener that only tells metrics and
+// health. It has a thread and a reactor of its own, since its calls wait for workers and walk whole tables:
+// nothing it does may hold up the data plane. Thread: main's; what it serves runs on its own.
 #pragma once
 
 #include <memory>
@@ -27,7 +26,8 @@ class Server {
   explicit Server(gateway::Gateway& gateway);
   ~Server();
 
-  // Makes the admin socket and binds metrics.bind. Requires: before rights are dropped and threads are started.
+  // Makes the admin socket and binds metrics.bind. Requires: before rights are dropped and threads are
+  // started.
   Result<void> bind(const gateway::GatewaySettings& settings);
   void start();  // Requires: the workers run until stop() has returned
   void stop();   // Idempotent. Ends connections, joins the thread, removes the socket.

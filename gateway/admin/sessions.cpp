@@ -26,8 +26,16 @@ std::optional<Endpoint> peer_of(net::Stream* stream) {
 }
 
 SessionFacts facts_of(const Session& session) {
-  return {session.id, session.protocol, session.busy, session.client, session.route, peer_of(session.target_stream),
-          session.progress.to_target, session.progress.to_client, session.requests, session.started};
+  return {session.id,
+          session.protocol,
+          session.busy,
+          session.client,
+          session.route,
+          peer_of(session.target_stream),
+          session.progress.to_target,
+          session.progress.to_client,
+          session.requests,
+          session.started};
 }
 
 bool wanted(const Session& session, const SessionFilter& filter) {
@@ -35,8 +43,8 @@ bool wanted(const Session& session, const SessionFilter& filter) {
   return !filter.env || (session.route && session.route->env == *filter.env);
 }
 
-// How far one worker's list has been read. The list is a hash table: when it grows, everything is elsewhere, and
-// reading it begins anew.
+// How far one worker's list has been read. The list is a hash table: when it grows, everything is elsewhere,
+// and reading it begins anew.
 struct Cursor {
   std::size_t next = 0, buckets = 0;
   bool finished = false;
@@ -53,9 +61,10 @@ Batch read_some(const Worker& worker, const Cursor& from, const SessionFilter& f
   Batch batch;
   batch.cursor.buckets = sessions.buckets();
   batch.restarted = from.next != 0 && from.buckets != batch.cursor.buckets;
-  batch.cursor.next = sessions.visit_some(batch.restarted ? 0 : from.next, kBucketsPerTurn, [&](const Session& session) {
-    if (wanted(session, filter)) batch.found.push_back(facts_of(session));
-  });
+  batch.cursor.next =
+      sessions.visit_some(batch.restarted ? 0 : from.next, kBucketsPerTurn, [&](const Session& session) {
+        if (wanted(session, filter)) batch.found.push_back(facts_of(session));
+      });
   batch.cursor.finished = batch.cursor.next == 0;
   return batch;
 }
@@ -96,7 +105,8 @@ std::vector<SessionFacts> collect_sessions(const gateway::Workers& workers, cons
     }
   }
   std::vector<SessionFacts> out;
-  for (Reading& reading : readings) std::move(reading.found.begin(), reading.found.end(), std::back_inserter(out));
+  for (Reading& reading : readings)
+    std::move(reading.found.begin(), reading.found.end(), std::back_inserter(out));
   return out;
 }
 

@@ -1,6 +1,5 @@
-// The sessions of all workers, copied out a few at a time: a hundred thousand of them must not hold up a turn of the
-// data plane.
-// Thread: the admin thread.
+// The sessions of all workers, copied out a few at a time: a hundred thousand of them must not hold up a turn
+// of the data plane. Thread: the admin thread.
 #pragma once
 
 #include <chrono>

@@ -38,7 +38,9 @@ Result<Owner> owner_of(const std::string& account, const std::string& group) {
   if (!group.empty()) {
     ::group entry{}, *found = nullptr;
     getgrnam_r(group.c_str(), &entry, text.data(), text.size(), &found);
-    if (!found) return fail("admin.group: there is no group '" + group + "' (groupadd --system " + group + " makes one)");
+    if (!found)
+      return fail("admin.group: there is no group '" + group + "' (groupadd --system " + group +
+                  " makes one)");
     owner.gid = entry.gr_gid;
   }
   return owner;
@@ -51,8 +53,10 @@ Result<void> make_directory(const std::string& path, const Owner& owner) {
   const std::string directory = path.substr(0, slash);
   if (::mkdir(directory.c_str(), 0755) != 0) {
     if (errno == EEXIST) return {};
-    return refuse(path, "cannot make the directory " + directory + ": " + std::strerror(errno) +
-                            "; make it (systemd: RuntimeDirectory=envgate), or set admin.socket to another path", errno);
+    return refuse(path,
+                  "cannot make the directory " + directory + ": " + std::strerror(errno) +
+                      "; make it (systemd: RuntimeDirectory=envgate), or set admin.socket to another path",
+                  errno);
   }
   if (::chown(directory.c_str(), owner.uid, owner.gid) != 0)
     return refuse(path, "cannot give " + directory + " to its account: " + std::strerror(errno), errno);
@@ -69,7 +73,8 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (!probe) return fail_errno("socket(AF_UNIX)", errno);
   const int rc = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   if (rc == 0 || errno == EAGAIN)
-    return refuse(path, "another envgate listens there: stop it, or set admin.socket to another path", EADDRINUSE);
+    return refuse(path, "another envgate listens there: stop it, or set admin.socket to another path",
+                  EADDRINUSE);
   if (errno != ECONNREFUSED && errno != ENOENT)
     return refuse(path, std::string("cannot tell whether it is in use: ") + std::strerror(errno), errno);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -79,7 +84,8 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<net::Fd> UnixSocket::listen(const std::string& path, const std::string& account, const std::string& group) {
+Result<net::Fd> UnixSocket::listen(const std::string& path, const std::string& account,
+                                   const std::string& group) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return refuse(path, "is too long for a socket's path");
@@ -103,10 +109,14 @@ Result<net::Fd> UnixSocket::listen(const std::string& path, const std::string& a
 
   const bool same = made.st_uid == owner->uid && made.st_gid == owner->gid;
   if (!same && ::chown(path.c_str(), owner->uid, owner->gid) != 0)
-    return refuse(path, std::string("cannot be given to its account and group: ") + std::strerror(errno) +
-                            "; start as root, or as a member of admin.group", errno);
-  if (::chmod(path.c_str(), 0660) != 0) return refuse(path, std::string("chmod: ") + std::strerror(errno), errno);
-  if (::listen(fd.get(), kBacklog) != 0) return refuse(path, std::string("listen: ") + std::strerror(errno), errno);
+    return refuse(path,
+                  std::string("cannot be given to its account and group: ") + std::strerror(errno) +
+                      "; start as root, or as a member of admin.group",
+                  errno);
+  if (::chmod(path.c_str(), 0660) != 0)
+    return refuse(path, std::string("chmod: ") + std::strerror(errno), errno);
+  if (::listen(fd.get(), kBacklog) != 0)
+    return refuse(path, std::string("listen: ") + std::strerror(errno), errno);
   return fd;
 }
 
@@ -114,7 +124,8 @@ void UnixSocket::remove() {
   if (path_.empty()) return;
   struct stat there {};
   // Where the directory is root's and we no longer are, the file stays; the next start takes it for stale.
-  if (::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
+  if (::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
+    ::unlink(path_.c_str());
   path_.clear();
 }
 

@@ -1,8 +1,8 @@
 // The admin socket in the file system, and who is at its other end.
 //
-// It is made while the process still has the rights to (a directory in /run), never open to more than its mode
-// says, and replaced only where nobody listens: a second gateway on the same path is told so.
-// Thread: main's, before others run (it sets the umask for a moment), but for check_caller.
+// It is made while the process still has the rights to (a directory in /run), never open to more than its
+// mode says, and replaced only where nobody listens: a second gateway on the same path is told so. Thread:
+// main's, before others run (it sets the umask for a moment), but for check_caller.
 #pragma once
 
 #include <sys/types.h>
@@ -22,8 +22,8 @@ class UnixSocket {
   UnixSocket& operator=(const UnixSocket&) = delete;
   ~UnixSocket() { remove(); }
 
-  // Listens at `path`, mode 0660, owned by `account` (empty: who we are) and by `group` (empty: the account's own).
-  // Makes the directory if only that is missing. Errors: what is in the way and its remedy.
+  // Listens at `path`, mode 0660, owned by `account` (empty: who we are) and by `group` (empty: the account's
+  // own). Makes the directory if only that is missing. Errors: what is in the way and its remedy.
   Result<net::Fd> listen(const std::string& path, const std::string& account, const std::string& group);
 
   // Takes the file away, if it is still the one that was made.

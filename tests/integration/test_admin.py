@@ -1,23 +1,24 @@
 """The admin API and envctl against the real gateway: every verb in both outputs, who may use the socket, what a drain
 and a kill do to a live session, readiness and its reasons, metrics as Prometheus reads them, and bad requests."""
+import grp
 import hashlib
 import http.client
 import json
 import os
 import pwd
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness import BIG, BIN, EchoTarget, contract, free_port, need, run, wait_for
+from harness import BIG, BIN, EchoTarget, Gateway, RouteFile, contract, free_port, need, run, wait_for
 from harness.gateway import UnixConnection
 from harness.http_target import BLOCK
 from harness.routes import http as web_port
@@ -142,7 +143,7 @@ def as_nobody(directory, socket_path, *arguments, groups=()):
 
 def test_only_the_group_gets_in(make_gateway, open_directory):
     need(os.geteuid() == 0, "only root can act as another account")
-    gid = __import__("grp").getgrnam("games").gr_gid
+    gid = grp.getgrnam("games").gr_gid
     path = str(open_directory / "admin.sock")
     gateway = make_gateway({"admin": {"socket": path, "group": "games"}})
     assert os.stat(path).st_gid == gid
@@ -580,8 +581,6 @@ def test_connections_are_bounded(gateway):
 @pytest.fixture(scope="module")
 def banner_gateway(tmp_path_factory, ca):
     """A gateway whose one environment speaks an SSH banner and then echoes until it is told the end."""
-    from harness import Gateway, RouteFile
-
     def echo(connection):
         connection.send(TARGET_BANNER)
         while data := connection.recv():
@@ -599,6 +598,11 @@ def banner_gateway(tmp_path_factory, ca):
 def connect(gateway, *more, host=None, **options):
     argv = [BIN / "envctl", "connect", host or gateway.ssh_host(ENV), "--gateway", f"127.0.0.1:{gateway.https_port}", *more]
     return run(argv, check=False, **options)
+
+
+def start_connect(gateway):
+    argv = contract.envctl_connect(gateway, gateway.ssh_host(ENV)).split()
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_connect_carries_ssh(ssh_gateway, sshd, tmp_path):
@@ -621,16 +625,15 @@ def test_connect_keeps_the_half_close(banner_gateway):
 
 def test_connect_waits_for_a_slow_reader(banner_gateway):
     data = b"SSH-2.0-Client_1.0\r\n" + BLOCK * 8
-    argv = [BIN / "envctl", "connect", banner_gateway.ssh_host(ENV), "--gateway", f"127.0.0.1:{banner_gateway.https_port}",
-            "--ca", banner_gateway.ca.file]
-    process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    sender = __import__("threading").Thread(target=lambda: (process.stdin.write(data), process.stdin.close()))
+    process = start_connect(banner_gateway)
+    sender = threading.Thread(target=lambda: (process.stdin.write(data), process.stdin.close()))
     sender.start()
     got = b""
     while piece := process.stdout.read1(1000 if len(got) < 100_000 else 1 << 20):
         got += piece
     sender.join(30)
-    assert process.wait(30) == 0 and got == TARGET_BANNER + data
+    assert process.stderr.read() == b"" and process.wait(30) == 0
+    assert got == TARGET_BANNER + data
 
 
 def test_connect_checks_who_answers(banner_gateway):
@@ -658,9 +661,7 @@ def test_connect_says_that_nobody_is_there(ca):
 
 
 def test_connect_ends_when_its_session_is_killed(banner_gateway):
-    argv = [BIN / "envctl", "connect", banner_gateway.ssh_host(ENV), "--gateway", f"127.0.0.1:{banner_gateway.https_port}",
-            "--ca", banner_gateway.ca.file]
-    process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start_connect(banner_gateway)
     process.stdin.write(b"SSH-2.0-x\r\n")
     process.stdin.flush()
     assert process.stdout.readline() == TARGET_BANNER
@@ -671,9 +672,7 @@ def test_connect_ends_when_its_session_is_killed(banner_gateway):
 
 
 def test_connect_ends_with_its_reader(banner_gateway):
-    argv = [BIN / "envctl", "connect", banner_gateway.ssh_host(ENV), "--gateway", f"127.0.0.1:{banner_gateway.https_port}",
-            "--ca", banner_gateway.ca.file]
-    process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = start_connect(banner_gateway)
     process.stdin.write(b"SSH-2.0-x\r\n")
     process.stdin.flush()
     assert process.stdout.readline() == TARGET_BANNER

@@ -39,7 +39,8 @@ TEST(Arguments, FindsTheCommandAndItsWords) {
 }
 
 TEST(Arguments, OptionsStandAnywhereAndInEveryForm) {
-  for (const Words& words : {Words{"box", "status", "--socket", "/s", "-o", "json"}, Words{"--socket=/s", "box", "-ojson", "status"},
+  for (const Words& words : {Words{"box", "status", "--socket", "/s", "-o", "json"},
+                             Words{"--socket=/s", "box", "-ojson", "status"},
                              Words{"-s", "/s", "--output=json", "box", "status"}}) {
     const auto call = read(words);
     ASSERT_TRUE(call) << call.error().message;
@@ -60,18 +61,23 @@ TEST(Arguments, BehindTwoDashesEverythingIsAWord) {
   const auto call = read({"box", "set", "--socket", "/s", "--", "--key", "-1"});
   ASSERT_TRUE(call);
   EXPECT_EQ(call->words, (Words{"--key", "-1"}));
-  EXPECT_EQ(read({"box", "set", "log.file", "-"})->words, (Words{"log.file", "-"})) << "one dash alone is a word";
+  EXPECT_EQ(read({"box", "set", "log.file", "-"})->words, (Words{"log.file", "-"}))
+      << "one dash alone is a word";
 }
 
 TEST(Arguments, MisuseNamesWhatIsWrongAndWhereToLook) {
   EXPECT_EQ(error({}), "a command is needed: box, open; see envctl --help");
   EXPECT_EQ(error({"box"}), "a command is needed: status, set; see envctl box --help");
   EXPECT_EQ(error({"lid"}), "there is no command 'lid'; there are: box, open; see envctl --help");
-  EXPECT_EQ(error({"box", "stat"}), "there is no command 'box stat'; there are: status, set; see envctl box --help");
-  EXPECT_EQ(error({"box", "set", "a"}), "box set takes KEY VALUE, and there are 1; see envctl box set --help");
-  EXPECT_EQ(error({"box", "status", "x"}), "box status takes no argument, and there are 1; see envctl box status --help");
+  EXPECT_EQ(error({"box", "stat"}),
+            "there is no command 'box stat'; there are: status, set; see envctl box --help");
+  EXPECT_EQ(error({"box", "set", "a"}),
+            "box set takes KEY VALUE, and there are 1; see envctl box set --help");
+  EXPECT_EQ(error({"box", "status", "x"}),
+            "box status takes no argument, and there are 1; see envctl box status --help");
   EXPECT_EQ(error({"box", "status", "--colour"}), "unknown option '--colour'; see envctl --help");
-  EXPECT_EQ(error({"box", "status", "--force"}), "option '--force' does not belong to box status; see envctl box status --help");
+  EXPECT_EQ(error({"box", "status", "--force"}),
+            "option '--force' does not belong to box status; see envctl box status --help");
   EXPECT_EQ(error({"box", "status", "-s"}), "option '-s' needs a value: PATH; see envctl --help");
   EXPECT_EQ(error({"open", "a", "--force=yes"}), "option '--force' takes no value; see envctl --help");
   EXPECT_EQ(error({"box", "status", "-s", "a", "--socket", "b"}),
@@ -117,8 +123,9 @@ TEST(HostPort, ReadsEveryForm) {
     const char* host;
     int port;
   };
-  for (const Case& c : {Case{"demo.ssh.localhost", "demo.ssh.localhost", 443}, Case{"gw:8443", "gw", 8443}, Case{"1.2.3.4:1", "1.2.3.4", 1},
-                        Case{"[::1]", "::1", 443}, Case{"[::1]:65535", "::1", 65535}, Case{"::1", "::1", 443}}) {
+  for (const Case& c : {Case{"demo.ssh.localhost", "demo.ssh.localhost", 443}, Case{"gw:8443", "gw", 8443},
+                        Case{"1.2.3.4:1", "1.2.3.4", 1}, Case{"[::1]", "::1", 443},
+                        Case{"[::1]:65535", "::1", 65535}, Case{"::1", "::1", 443}}) {
     const auto read = parse_host_port(c.text, 443);
     ASSERT_TRUE(read) << c.text;
     EXPECT_EQ(read->host, c.host);
@@ -127,7 +134,8 @@ TEST(HostPort, ReadsEveryForm) {
 }
 
 TEST(HostPort, RefusesTheRest) {
-  for (const char* text : {"", ":443", "gw:", "gw:0", "gw:65536", "gw:x", "gw:-1", "gw: 1", "[::1", "[]:1", "[::1]443", "[::1]:"})
+  for (const char* text : {"", ":443", "gw:", "gw:0", "gw:65536", "gw:x", "gw:-1", "gw: 1", "[::1", "[]:1",
+                           "[::1]443", "[::1]:"})
     EXPECT_FALSE(parse_host_port(text, 443)) << text;
 }
 

@@ -9,9 +9,10 @@ TEST(Table, AlignsColumnsAndLeavesNoSpaceAtLineEnds) {
   Table table({{"NAME"}, {"SIZE", Table::Align::right}, {"STATE"}});
   table.add({"a", "5", "running"});
   table.add({"longer", "1234567", ""});
-  EXPECT_EQ(table.to_text(), "NAME       SIZE  STATE\n"
-                             "a             5  running\n"
-                             "longer  1234567  -\n");
+  EXPECT_EQ(table.to_text(),
+            "NAME       SIZE  STATE\n"
+            "a             5  running\n"
+            "longer  1234567  -\n");
 }
 
 TEST(Table, WithoutRowsIsItsTitles) { EXPECT_EQ(Table({{"A"}, {"B"}}).to_text(), "A  B\n"); }
@@ -25,7 +26,10 @@ TEST(Table, CountsCharactersNotBytes) {
 
 TEST(Table, MakesWhatCouldMoveACursorHarmless) {
   EXPECT_EQ(printable("a\x1b[31mb\n\t\x7f"), "a?[31mb???");
-  EXPECT_EQ(printable("\xc2\x9b" "31m"), "??31m") << "C1's CSI";
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "??31m")
+      << "C1's CSI";
   EXPECT_EQ(printable("\xff\xe2\x82"), "???");
   EXPECT_EQ(printable("\xe7\x8e\xaf \xf0\x9f\x9a\x80"), "\xe7\x8e\xaf \xf0\x9f\x9a\x80");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a?b");

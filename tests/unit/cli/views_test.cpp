@@ -42,14 +42,17 @@ TEST(Views, PagesBecomeOneJsonDocument) {
 
 TEST(Views, SessionsAsATable) {
   const auto listing = sessions_table();
-  listing->add(R"({"sessions":[{"id":256,"protocol":"ssh","environment":"abc","kind":"vm","target":"10.0.0.1:22","client":"1.2.3.4:5",)"
-               R"("state":"busy","bytes_to_target":1536,"bytes_to_client":0,"requests":0,"started":"2026-02-02T10:30:00Z","duration_seconds":65.0},)"
-               R"({"id":257,"protocol":"https","environment":null,"kind":null,"target":null,"client":"[::1]:5","state":"idle",)"
-               R"("bytes_to_target":0,"bytes_to_client":0,"requests":2,"started":"2026-02-02T10:30:00Z","duration_seconds":0.5}],"next":null})");
-  EXPECT_EQ(listing->take(true),
-            " ID  PROTOCOL  ENVIRONMENT  CLIENT     TARGET       STATE  TO TARGET  TO CLIENT  REQUESTS        AGE\n"
-            "256  ssh       abc          1.2.3.4:5  10.0.0.1:22  busy     1.5 KiB        0 B         0  1 min 5 s\n"
-            "257  https     -            [::1]:5    -            idle         0 B        0 B         2     500 ms\n");
+  listing->add(
+      R"({"sessions":[{"id":256,"protocol":"ssh","environment":"abc","kind":"vm","target":"10.0.0.1:22","client":"1.2.3.4:5",)"
+      R"("state":"busy","bytes_to_target":1536,"bytes_to_client":0,"requests":0,"started":"2026-02-02T10:30:00Z","duration_seconds":65.0},)"
+      R"({"id":257,"protocol":"https","environment":null,"kind":null,"target":null,"client":"[::1]:5","state":"idle",)"
+      R"("bytes_to_target":0,"bytes_to_client":0,"requests":2,"started":"2026-02-02T10:30:00Z","duration_seconds":0.5}],"next":null})");
+  EXPECT_EQ(
+      listing->take(true),
+      " ID  PROTOCOL  ENVIRONMENT  CLIENT     TARGET       STATE  TO TARGET  TO CLIENT  REQUESTS        AGE\n"
+      "256  ssh       abc          1.2.3.4:5  10.0.0.1:22  busy     1.5 KiB        0 B         0  1 min 5 s\n"
+      "257  https     -            [::1]:5    -            idle         0 B        0 B         2     500 "
+      "ms\n");
 }
 
 TEST(Views, EmptyListings) {
@@ -66,13 +69,15 @@ TEST(Views, Changes) {
 }
 
 TEST(Views, ProblemsSayEverything) {
-  EXPECT_EQ(problem_view(422, R"({"status":422,"detail":"refused","errors":["a.yaml:1: x","a.yaml:2: y\u001b[2J"]})"),
+  EXPECT_EQ(problem_view(
+                422, R"({"status":422,"detail":"refused","errors":["a.yaml:1: x","a.yaml:2: y\u001b[2J"]})"),
             "refused\n  a.yaml:1: x\n  a.yaml:2: y?[2J\n");
   EXPECT_EQ(problem_view(500, "<html>"), "the gateway answered 500\n");
 }
 
 TEST(Views, MetricsAsJson) {
-  EXPECT_EQ(metrics_as_json("# HELP a b\n# TYPE a gauge\na 1\nb{x=\"1\",y=\"q\\\"\\\\\\nz, }\"} 2.5\nc{le=\"+Inf\"} +Inf\nd NaN\n"),
+  EXPECT_EQ(metrics_as_json("# HELP a b\n# TYPE a gauge\na 1\nb{x=\"1\",y=\"q\\\"\\\\\\nz, }\"} "
+                            "2.5\nc{le=\"+Inf\"} +Inf\nd NaN\n"),
             "{\"samples\": [\n"
             "{\"name\":\"a\",\"labels\":{},\"value\":1.0},\n"
             "{\"name\":\"b\",\"labels\":{\"x\":\"1\",\"y\":\"q\\\"\\\\\\nz, }\"},\"value\":2.5},\n"
@@ -87,7 +92,8 @@ TEST(Views, ThrowWhereTheAnswerIsAnotherOne) {
 }
 
 TEST(HttpClient, ReadsAnAnswer) {
-  const auto answer = parse_answer("HTTP/1.1 404 Not Found\r\ncontent-TYPE: application/json\r\nContent-Length: 2\r\n\r\n{}");
+  const auto answer =
+      parse_answer("HTTP/1.1 404 Not Found\r\ncontent-TYPE: application/json\r\nContent-Length: 2\r\n\r\n{}");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 404);
   EXPECT_EQ(answer->content_type, "application/json");
@@ -95,8 +101,9 @@ TEST(HttpClient, ReadsAnAnswer) {
 }
 
 TEST(HttpClient, RefusesWhatIsNone) {
-  for (const char* bytes : {"", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 \r\n\r\n",
-                            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab"})
+  for (const char* bytes :
+       {"", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 \r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab"})
     EXPECT_FALSE(parse_answer(bytes)) << bytes;
 }
 

@@ -1,7 +1,6 @@
-#include "gateway/admin/dispatch.hpp"
-
 #include <gtest/gtest.h>
 
+#include "gateway/admin/dispatch.hpp"
 #include "gateway/admin/json_writer.hpp"
 
 namespace envgate::admin {
@@ -12,8 +11,10 @@ using http::Method;
 Response nothing(Context&, const Request&) { return {}; }
 
 constexpr Operation kTable[] = {
-    {Method::get, "/health", Right::open, nothing},       {Method::get, "/things", Right::read, nothing},
-    {Method::get, "/things/{id}", Right::read, nothing},  {Method::delete_, "/things/{id}", Right::change, nothing},
+    {Method::get, "/health", Right::open, nothing},
+    {Method::get, "/things", Right::read, nothing},
+    {Method::get, "/things/{id}", Right::read, nothing},
+    {Method::delete_, "/things/{id}", Right::change, nothing},
     {Method::post, "/stop", Right::change, nothing},
 };
 
@@ -43,7 +44,8 @@ TEST(Dispatch, FindsByMethodAndPath) {
 TEST(Dispatch, HeadIsGet) { EXPECT_EQ(status_of(ask(Method::head, "/things")), 0); }
 
 TEST(Dispatch, UnknownPaths) {
-  for (const char* path : {"/", "/thing", "/things/", "/things/a/b", "/Things", "/things/a/", "//things", "/stop/x"})
+  for (const char* path :
+       {"/", "/thing", "/things/", "/things/a/b", "/Things", "/things/a/", "//things", "/stop/x"})
     EXPECT_EQ(status_of(ask(Method::get, path)), 404) << path;
 }
 
@@ -96,7 +98,8 @@ TEST(Query, BrokenEscapesAreRefused) {
 TEST(Query, NumbersHaveARange) {
   EXPECT_EQ(*query("?limit=10").number("limit", 1, 10, 5), 10u);
   EXPECT_EQ(*query("").number("limit", 1, 10, 5), 5u);
-  for (const char* text : {"?limit=0", "?limit=11", "?limit=", "?limit=-1", "?limit=1x", "?limit=+1", "?limit=99999999999999999999"}) {
+  for (const char* text : {"?limit=0", "?limit=11", "?limit=", "?limit=-1", "?limit=1x", "?limit=+1",
+                           "?limit=99999999999999999999"}) {
     const auto value = query(text).number("limit", 1, 10, 5);
     ASSERT_FALSE(value) << text;
     EXPECT_EQ(value.error().status, 400);
@@ -123,16 +126,28 @@ TEST(Answers, HeadHasNoBody) {
 TEST(Answers, ProblemsAreEscaped) {
   const Response response = problem(400, "a \"b\"\n", "f", {"e1", "e2"});
   EXPECT_EQ(response.content_type, "application/problem+json");
-  EXPECT_EQ(response.body, "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"a \\\"b\\\"\\n\","
-                           "\"field\":\"f\",\"errors\":[\"e1\",\"e2\"]}\n");
+  EXPECT_EQ(
+      response.body,
+      "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"detail\":\"a \\\"b\\\"\\n\","
+      "\"field\":\"f\",\"errors\":[\"e1\",\"e2\"]}\n");
 }
 
 TEST(JsonWriter, PutsCommasWhereTheyBelong) {
   JsonWriter json;
   json.begin_object().key("a").begin_array().end_array().key("b").begin_object().end_object();
-  json.key("c").begin_array().number(1).text("x{").text("y[").begin_object().text("k", ":").end_object().null().end_array();
+  json.key("c")
+      .begin_array()
+      .number(1)
+      .text("x{")
+      .text("y[")
+      .begin_object()
+      .text("k", ":")
+      .end_object()
+      .null()
+      .end_array();
   json.real("d", 0.5).boolean("e", false).raw("\"f\":1").end_object();
-  EXPECT_EQ(std::move(json).finish(), "{\"a\":[],\"b\":{},\"c\":[1,\"x{\",\"y[\",{\"k\":\":\"},null],\"d\":0.5,\"e\":false,\"f\":1}\n");
+  EXPECT_EQ(std::move(json).finish(),
+            "{\"a\":[],\"b\":{},\"c\":[1,\"x{\",\"y[\",{\"k\":\":\"},null],\"d\":0.5,\"e\":false,\"f\":1}\n");
 }
 
 TEST(JsonWriter, HasNoInfinity) {

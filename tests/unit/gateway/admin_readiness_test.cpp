@@ -1,13 +1,14 @@
-#include "gateway/admin/readiness.hpp"
-
 #include <gtest/gtest.h>
+
+#include "gateway/admin/readiness.hpp"
 
 namespace envgate::admin {
 namespace {
 
 using routing::SourceState;
 
-routing::RouterStatus status(SourceState state, std::size_t routes, std::chrono::milliseconds age = std::chrono::seconds(3)) {
+routing::RouterStatus status(SourceState state, std::size_t routes,
+                             std::chrono::milliseconds age = std::chrono::seconds(3)) {
   routing::RouterStatus out;
   out.source = routing::SourceKind::redis;
   out.state = state;
@@ -16,7 +17,8 @@ routing::RouterStatus status(SourceState state, std::size_t routes, std::chrono:
   return out;
 }
 
-const std::chrono::milliseconds kNever = std::chrono::system_clock::now().time_since_epoch() / std::chrono::milliseconds(1) * std::chrono::milliseconds(1);
+const std::chrono::milliseconds kNever = std::chrono::system_clock::now().time_since_epoch() /
+                                         std::chrono::milliseconds(1) * std::chrono::milliseconds(1);
 
 TEST(Readiness, LiveRoutesAndListenersAreReady) {
   const Readiness state = readiness(true, false, status(SourceState::live, 0));
