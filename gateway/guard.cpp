@@ -150,6 +150,16 @@ Refusal Guard::request(const routing::EnvId& env, unsigned rate, Clock::time_poi
   return request_from(environments_, environment_key(env), rate, now) ? Refusal::none : Refusal::environment_requests;
 }
 
+std::shared_ptr<relay::Bandwidth> Guard::bandwidth(const routing::EnvId& env) {
+  const Key key = environment_key(env);
+  Shard& shard = environments_.shard(key);
+  const std::lock_guard lock(shard.mutex);
+  std::weak_ptr<relay::Bandwidth>& known = shard.entries[key].bandwidth;
+  auto shared = known.lock();
+  if (!shared) known = shared = std::make_shared<relay::Bandwidth>();
+  return shared;
+}
+
 void Guard::leave(const Permit& permit) {
   if (!permit.is_environment_) connections_.fetch_sub(1, std::memory_order_relaxed);
   Shard& shard = (permit.is_environment_ ? environments_ : sources_).shard(permit.key_);
@@ -165,7 +175,7 @@ void Guard::sweep(Shard& shard, Clock::time_point now) {
   const unsigned request_rate = std::max(requests_per_source_.load(), requests_per_environment_.load());
   for (auto item = shard.entries.begin(); item != shard.entries.end();) {
     Entry& entry = item->second;
-    const bool forgotten = entry.connections == 0 && entry.connection_rate.full(connection_rate, now) &&
+    const bool forgotten = entry.connections == 0 && entry.bandwidth.expired() && entry.connection_rate.full(connection_rate, now) &&
                            entry.request_rate.full(request_rate, now);
     item = forgotten ? shard.entries.erase(item) : std::next(item);
   }

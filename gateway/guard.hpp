@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "base/ip.hpp"
+#include "gateway/relay/throttle.hpp"
 #include "routing/names.hpp"
 
 namespace envgate::gateway {
@@ -75,6 +76,9 @@ class Guard {
   Refusal request(const IpAddress& source, Clock::time_point now);
   Refusal request(const routing::EnvId& env, unsigned rate, Clock::time_point now);
 
+  // What the route's limits.bandwidth is kept by; shared by all who ask for the same environment at a time.
+  std::shared_ptr<relay::Bandwidth> bandwidth(const routing::EnvId& env);
+
   unsigned connections() const { return connections_.load(std::memory_order_relaxed); }
   std::size_t tracked() const;  // sources and environments in memory
 
@@ -95,6 +99,7 @@ class Guard {
   struct Entry {
     unsigned connections = 0;
     Bucket connection_rate, request_rate;
+    std::weak_ptr<relay::Bandwidth> bandwidth;
   };
   struct alignas(64) Shard {
     mutable std::mutex mutex;

@@ -56,6 +56,12 @@ struct Mailbox {
 
 }  // namespace
 
+relay::Throttle throttle_of(Worker& worker, const routing::Route& route) {
+  const std::uint64_t rate = route.services().limits.bandwidth;
+  if (rate == 0) return {};
+  return {worker.shared.guard.bandwidth(route.env), rate};
+}
+
 loop::Task<Lookup> find_route(Worker& worker, routing::EnvId env) {
   if (const routing::Route* const route = worker.routes->find(env)) co_return Lookup{Lookup::Outcome::found, routing::RoutePtr(route)};
   if (worker.shared.router.known_absent(env)) co_return Lookup{Lookup::Outcome::absent, {}};

@@ -13,6 +13,7 @@
 #include "gateway/loop/scope.hpp"
 #include "gateway/net/listener.hpp"
 #include "gateway/net/socket.hpp"
+#include "gateway/relay/throttle.hpp"
 #include "gateway/session.hpp"
 #include "gateway/settings.hpp"
 #include "routing/table.hpp"
@@ -73,6 +74,9 @@ class Worker final : loop::IdleObserver {
 
   std::atomic<unsigned> load_{0};
 };
+
+// For one connection to `route`: what holds it to limits.bandwidth; empty where the route has none.
+relay::Throttle throttle_of(Worker& worker, const routing::Route& route);
 
 // Finds an environment's route, asking the source where the table does not have it.
 struct Lookup {

@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, kIds> kNames = {
     "x-original-host", "x-real-ip", "x-request-id", "x-scheme", "x-url-scheme",
     "accept", "accept-encoding", "accept-language", "access-control-request-headers",
     "access-control-request-method", "alt-svc", "authentication-info", "authorization", "cache-control",
-    "cookie", "date", "etag", "if-match", "if-modified-since", "if-none-match", "if-range",
+    "clear-site-data", "cookie", "date", "etag", "if-match", "if-modified-since", "if-none-match", "if-range",
     "if-unmodified-since", "last-modified", "location", "max-forwards", "origin", "pragma", "range",
     "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "user-agent", "vary", "via",
     "www-authenticate",

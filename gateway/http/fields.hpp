@@ -25,7 +25,7 @@ enum class FieldId : std::uint8_t {
   x_request_id, x_scheme, x_url_scheme,
   // End to end; a Connection field cannot name them away.
   accept, accept_encoding, accept_language, access_control_request_headers, access_control_request_method,
-  alt_svc, authentication_info, authorization, cache_control, cookie, date, etag, if_match, if_modified_since,
+  alt_svc, authentication_info, authorization, cache_control, clear_site_data, cookie, date, etag, if_match, if_modified_since,
   if_none_match, if_range, if_unmodified_since, last_modified, location, max_forwards, origin, pragma, range,
   referer, retry_after, server, set_cookie, strict_transport_security, user_agent, vary, via,
   www_authenticate,

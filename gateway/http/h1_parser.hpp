@@ -56,6 +56,7 @@ class HeadScanner {
   Scan rejected(int status, std::string_view reason) const;
   Scan unfinished(std::size_t at);
   bool too_long(std::size_t line_end, Scan& out) const;
+  bool begins_well(std::string_view buffer) const;
 
   const HeadLimits* limits_;
   Side side_;

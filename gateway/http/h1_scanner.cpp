@@ -40,7 +40,16 @@ Scan HeadScanner::unfinished(std::size_t at) {
   return out;
 }
 
+// What does not begin as an answer is not waited for: a target that speaks another protocol is told from the first
+// bytes.
+bool HeadScanner::begins_well(std::string_view buffer) const {
+  constexpr std::string_view kStart = "HTTP/1.";
+  return side_ == Side::request || at_ >= kStart.size() ||
+         buffer.substr(0, kStart.size()) == kStart.substr(0, buffer.size());
+}
+
 Scan HeadScanner::scan(std::string_view buffer) {
+  if (!begins_well(buffer)) return rejected(400, "bad_status_line");
   const char* const begin = buffer.data();
   const char* const end = begin + buffer.size();
   for (;;) {

@@ -37,7 +37,7 @@ struct H2Callbacks {
       case NGHTTP2_DATA:
         if (frame->length > 0 || (frame->flags & NGHTTP2_FLAG_END_STREAM)) break;
         [[fallthrough]];
-      default: owner(user).control_frame();  // extensions among them: nghttp2 drops those it does not know
+      default: owner(user).control_frame();  // extensions among them
     }
     return 0;
   }
@@ -90,8 +90,10 @@ struct H2Callbacks {
     const auto type = frame->hd.type;
     if (type == NGHTTP2_RST_STREAM) {
       owner(user).stream_reset_sent(find(session, frame->hd.stream_id), frame->rst_stream.error_code);
-    } else if ((type == NGHTTP2_DATA || type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
-      if (H2Exchange* const exchange = find(session, frame->hd.stream_id)) exchange->end_sent();
+    } else if (type == NGHTTP2_DATA || type == NGHTTP2_HEADERS) {
+      H2Exchange* const exchange = find(session, frame->hd.stream_id);
+      if (exchange && type == NGHTTP2_HEADERS) exchange->note_headers_sent();
+      if (exchange && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) exchange->end_sent();
     } else if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !owner(user).terminated_) {
       owner(user).service_.misbehaved("h2_protocol_error");  // found by nghttp2
     }
@@ -112,6 +114,9 @@ struct H2Callbacks {
     return 0;
   }
 
+  // Frames of types that we do not know are dropped (RFC 9113 section 4.1): seen by begin_frame, and no further.
+  static int unpack_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) { return NGHTTP2_ERR_CANCEL; }
+
   static std::size_t room(void* user) { return owner(user).room_for_data(); }
 
   static const nghttp2_session_callbacks* all() {
@@ -127,6 +132,7 @@ struct H2Callbacks {
       nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, frame_sent);
       nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, stream_close);
       nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+      nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, unpack_extension);
       return callbacks;
     }();
     return made;
@@ -141,6 +147,9 @@ struct H2Callbacks {
       nghttp2_option_set_max_continuations(option, kMostContinuations);
       nghttp2_option_set_max_settings(option, kMostSettings);
       nghttp2_option_set_max_outbound_ack(option, kMostWaitingAcks);
+      // Without this nghttp2 drops unknown frames in silence, and nobody would count them.
+      for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= 0xff; ++type)
+        nghttp2_option_set_user_recv_extension_type(option, static_cast<std::uint8_t>(type));
       // A second line behind H2Options::resets, which answers sooner and counts what we reset, too.
       nghttp2_option_set_stream_reset_rate_limit(option, 1000, 100);
       return option;

@@ -134,6 +134,11 @@ void H2Exchange::drop_body() {
 loop::Task<bool> H2Exchange::send_informational(const ResponseHead& head) {
   if (!can_send() || !submit_informational(session_.handle(), stream_, head)) co_return false;
   session_.output();
+  // No window holds these back: the next one waits until the connection has taken this.
+  for (hint_waits_ = true; hint_waits_;) {
+    if (!can_send()) co_return false;
+    co_await writable_.wait();
+  }
   co_return true;
 }
 
@@ -271,6 +276,10 @@ void H2Exchange::close(bool at_fault) {
   if (!body_ended()) fail_body(at_fault ? 400 : 0, at_fault ? fault : "client_gone");
   writable_.set();
   if (!answer_ended_ && !reader_tells && abandoned_) std::exchange(abandoned_, nullptr)->abandoned();
+}
+
+void H2Exchange::note_headers_sent() {
+  if (std::exchange(hint_waits_, false)) writable_.set();
 }
 
 void H2Exchange::end_sent() {

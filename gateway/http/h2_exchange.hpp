@@ -77,7 +77,8 @@ class H2Exchange final : public Exchange, loop::Timer {
   void defer() { deferred_ = true; }
   const H2Block* trailers() const { return trailers_to_send_.get(); }
   std::size_t waiting() const { return block_->out.size() - sent_ + view_.size(); }
-  void end_sent();  // END_STREAM has left
+  void note_headers_sent();
+  void end_sent();   // END_STREAM has left
   void reset(std::uint32_t code);
   bool reset_by_us() const { return reset_; }
   void note_client_reset() { client_reset_ = true; }
@@ -118,7 +119,7 @@ class H2Exchange final : public Exchange, loop::Timer {
   std::uint32_t stalled_ = 0;
   bool remote_ended_ = false, closed_ = false, reset_ = false, client_reset_ = false, discarding_ = false;
   bool task_running_ = false, reading_ = false, has_priority_ = false;
-  bool answer_ended_ = false, end_sent_ = false, deferred_ = false, view_taken_ = false;
+  bool answer_ended_ = false, end_sent_ = false, deferred_ = false, view_taken_ = false, hint_waits_ = false;
 };
 
 }  // namespace envgate::http

@@ -20,6 +20,9 @@ bool is_foreign_domain(std::string_view attribute, std::string_view own_host) {
   return !equals_ignoring_case(domain, own_host);
 }
 
+// Every type but "cookies" (Clear Site Data, section 3.1), for "*".
+constexpr std::string_view kOwnSiteData = R"("cache", "clientHints", "executionContexts", "storage")";
+
 }  // namespace
 
 bool cookie_needs_narrowing(std::string_view value, std::string_view own_host) {
@@ -39,6 +42,15 @@ void append_narrowed_cookie(std::string& out, std::string_view value, std::strin
   // What stood before the attribute's ';' is at the end now; HTTP/2 forbids a space there (RFC 9113 section
   // 8.2.1).
   while (out.size() > begin && (out.back() == ' ' || out.back() == '\t')) out.pop_back();
+}
+
+void append_narrowed_site_data(std::string& out, std::string_view value) {
+  const std::size_t begin = out.size();
+  for (std::string_view type; next_list_member(value, type);) {
+    if (equals_ignoring_case(type, R"("cookies")")) continue;
+    if (out.size() > begin) out += ", ";
+    out += type == R"("*")" ? kOwnSiteData : type;
+  }
 }
 
 }  // namespace envgate::http

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kReasonMax = 128;
 constexpr std::size_t kDigitsMax = 20;
+constexpr std::size_t kSiteDataGrowth = 20;  // "*" and its comma, written out
 
 using internal::HeadWriter;
 
@@ -57,6 +58,7 @@ ForwardedFields::ForwardedFields(const ResponseHead& head, const ResponseForward
   for (const Field& field : head.fields) {
     if (forwarding.client_version == Version::http2) most += field.name.size();
     if (field.id == FieldId::set_cookie) most += field.value.size();
+    if (field.id == FieldId::clear_site_data) most += kSiteDataGrowth * (field.value.size() + 1);
   }
   scratch_.reserve(most);
 }
@@ -71,6 +73,11 @@ bool ForwardedFields::next(Field& out) {
       const std::size_t begin = scratch_.size();
       append_narrowed_cookie(scratch_, field.value, forwarding_.own_host);
       out.value = std::string_view(scratch_).substr(begin);
+    } else if (field.id == FieldId::clear_site_data) {
+      const std::size_t begin = scratch_.size();
+      append_narrowed_site_data(scratch_, field.value);
+      out.value = std::string_view(scratch_).substr(begin);
+      if (out.value.empty()) continue;
     }
     return true;
   }

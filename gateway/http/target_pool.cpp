@@ -41,16 +41,21 @@ std::size_t TargetPool::KeyHash::operator()(const TargetKey& key) const noexcept
 TargetPool::TargetPool(gateway::Worker& worker) : worker_(worker) {}
 TargetPool::~TargetPool() = default;
 
-TargetConnectionPtr TargetPool::take(const TargetKey& key) {
-  const auto found = idle_.find(key);
-  if (found == idle_.end()) return nullptr;
-  TargetConnectionPtr connection = found->second.back()->release();
-  found->second.pop_back();
-  --idle_count_;
-  if (found->second.empty()) idle_.erase(found);
-  connection->reused = true;
-  gateway::the_metrics().target_reuses.add();
-  return connection;
+TargetConnectionPtr TargetPool::take(const TargetKey& key, Freshness freshness) {
+  for (;;) {
+    const auto found = idle_.find(key);
+    if (found == idle_.end()) return nullptr;
+    TargetConnectionPtr connection = found->second.back()->release();
+    found->second.pop_back();
+    --idle_count_;
+    if (found->second.empty()) idle_.erase(found);
+    char byte = 0;
+    if (freshness == Freshness::checked && connection->socket.try_peek({&byte, 1}).status != net::IoStatus::blocked)
+      continue;  // closed, or it has spoken before it was asked
+    connection->reused = true;
+    gateway::the_metrics().target_reuses.add();
+    return connection;
+  }
 }
 
 loop::Task<Result<TargetConnectionPtr>> TargetPool::open(TargetKey key) {

@@ -29,6 +29,8 @@ struct TargetKey {
   bool operator==(const TargetKey&) const = default;
 };
 
+enum class Freshness : std::uint8_t { as_told, checked };
+
 class TargetPool;
 
 // One connection, with what was read from it and not yet used.
@@ -50,8 +52,9 @@ class TargetPool {
   explicit TargetPool(gateway::Worker& worker);
   ~TargetPool();
 
-  // The one used last, or null. Never one that the target has closed, as far as epoll has told.
-  TargetConnectionPtr take(const TargetKey& key);
+  // The one used last, or null. Never one that the target has closed, as far as epoll has told; `checked` asks the
+  // socket as well, a system call, for a request that cannot be sent a second time.
+  TargetConnectionPtr take(const TargetKey& key, Freshness freshness);
 
   // A new one. Errors: the errno of connect(2), ETIMEDOUT, or EPROTO where TLS failed.
   loop::Task<Result<TargetConnectionPtr>> open(TargetKey key);

@@ -8,7 +8,9 @@ namespace envgate::http {
 namespace {
 
 // HTTP/2 has no stream of its own to relay: the tunnel is the exchange's body both ways (RFC 8441 section 4).
-loop::Task<void> to_target(Exchange& exchange, net::Stream& target, relay::Progress& progress) {
+loop::Task<void> to_target(Exchange& exchange, net::Stream& target, const relay::Throttle& throttle,
+                           relay::Progress& progress) {
+  loop::Reactor& reactor = target.watch().reactor();
   for (;;) {
     const BodyPiece piece = co_await exchange.read_body(loop::kNever);
     if (piece.state == BodyPiece::failed) co_return target.abort(true);
@@ -16,13 +18,16 @@ loop::Task<void> to_target(Exchange& exchange, net::Stream& target, relay::Progr
     const net::IoResult written = co_await net::write_all(target, piece.bytes, loop::kNever);
     if (!written.ok()) co_return;
     progress.to_target += piece.bytes.size();
-    progress.last_activity = target.watch().reactor().now();
+    progress.last_activity = reactor.now();
+    if (throttle) co_await loop::sleep_until(reactor, throttle.after(true, piece.bytes.size(), reactor.now()));
   }
 }
 
-loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, relay::Progress& progress, bool& reset) {
+loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, const relay::Throttle& throttle,
+                           relay::Progress& progress, bool& reset) {
   net::Buffer buffer = std::move(connection.received);
   net::Stream& target = connection.stream();
+  loop::Reactor& reactor = target.watch().reactor();
   for (;;) {
     if (!buffer.empty()) {
       const bool sent = co_await exchange.send_body(buffer.bytes());
@@ -31,7 +36,8 @@ loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, rel
         co_return;
       }
       progress.to_client += buffer.size();
-      progress.last_activity = target.watch().reactor().now();
+      progress.last_activity = reactor.now();
+      if (throttle) co_await loop::sleep_until(reactor, throttle.after(false, buffer.size(), reactor.now()));
     }
     buffer.release();
     co_await net::wait_readable(target, loop::kNever);
@@ -77,8 +83,9 @@ class IdleWatch final : loop::Timer {
 }  // namespace
 
 loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange, TargetConnection& connection,
-                                        relay::Progress& progress) {
+                                        const relay::Throttle& throttle, relay::Progress& progress) {
   relay::Options options;
+  options.throttle = throttle;
   options.idle_timeout = worker.settings->timeouts.tunnel_idle;
   net::Buffer early;
   if (net::Stream* const client = exchange.tunnel(early)) {
@@ -98,8 +105,8 @@ loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& excha
   bool reset = false;
   IdleWatch idle(exchange, connection.stream(), progress, options.idle_timeout);
   loop::Scope ways;
-  ways.start(to_target(exchange, connection.stream(), progress));
-  ways.start(to_client(exchange, connection, progress, reset));
+  ways.start(to_target(exchange, connection.stream(), throttle, progress));
+  ways.start(to_client(exchange, connection, throttle, progress, reset));
   co_await ways.ended();
   co_return idle.fired() ? "idle" : reset ? "target_reset" : "success";
 }

@@ -5,31 +5,36 @@
 
 namespace envgate::http {
 
-loop::Deadline Upload::next_deadline(gateway::Worker& worker) const {
-  const gateway::GatewaySettings& settings = *worker.settings;
+loop::Deadline Upload::next_deadline() const {
+  const gateway::GatewaySettings& settings = *worker_.settings;
   if (settings.timeouts.request_body.count() == 0) return loop::kNever;
   loop::Clock::duration allowed = settings.timeouts.request_body;
   const std::uint64_t rate = settings.http.min_body_rate.count;
   if (rate > 0) allowed += std::chrono::seconds(received_ / rate);
   const loop::Clock::duration left = std::max(allowed - waited_, loop::Clock::duration(std::chrono::milliseconds(1)));
-  return worker.reactor.now() + left;
+  return worker_.reactor.now() + left;
 }
 
-loop::Task<bool> Upload::send_piece(net::Stream& target, const std::string& head, std::string_view piece, Framing framing,
-                                    loop::Deadline deadline) {
-  if (framing == Framing::chunked || !head_written_) {
-    // The head and the first bytes leave together; a chunk's size stands before its data in the same write.
-    std::string front = head_written_ ? std::string() : head;
-    head_written_ = true;
-    if (framing == Framing::chunked && !piece.empty()) front += chunk_header(piece.size()).view();
-    const net::IoResult written = co_await net::write_all(target, front, piece, deadline);
-    if (!written.ok()) co_return false;
-    if (framing != Framing::chunked || piece.empty()) co_return true;
-    const net::IoResult last = co_await net::write_all(target, kChunkEnd, deadline);
-    co_return last.ok();
+loop::Task<bool> Upload::write(net::Stream& target, std::string_view front, std::string_view piece) {
+  const loop::Deadline deadline = worker_.reactor.after(worker_.settings->timeouts.response_head);
+  const net::IoResult written = co_await net::write_all(target, front, piece, deadline);
+  if (written.ok()) co_return true;
+  if (written.error == ETIMEDOUT) {
+    target_stalled_ = true;
+    target.abort(true);
   }
-  const net::IoResult last = co_await net::write_all(target, piece, deadline);
-  co_return last.ok();
+  co_return false;
+}
+
+// The head and the first bytes leave together; a chunk's size stands before its data in the same write.
+loop::Task<bool> Upload::send_piece(net::Stream& target, const std::string& head, std::string_view piece) {
+  std::string front = head_written_ ? std::string() : head;
+  head_written_ = true;
+  const bool chunk = framing_ == Framing::chunked && !piece.empty();
+  if (chunk) front += chunk_header(piece.size()).view();
+  const bool written = co_await write(target, front, piece);
+  if (!written || !chunk) co_return written;
+  co_return co_await write(target, kChunkEnd, {});
 }
 
 void Upload::client_failed(const BodyPiece& piece, net::Stream& target) {
@@ -39,41 +44,44 @@ void Upload::client_failed(const BodyPiece& piece, net::Stream& target) {
   target.abort(true);
 }
 
-loop::Task<void> Upload::run(gateway::Worker& worker, Exchange& exchange, net::Stream& target, const std::string& head,
-                             std::uint64_t& sent) {
-  struct UnderWay {
-    bool& flag;
-    ~UnderWay() { flag = false; }
-  } under_way{under_way_};
-  under_way_ = true;
-  const Framing framing = target_framing(exchange.request());
+loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head, std::uint64_t& sent) {
   // A client that waits for 100 (RFC 9110 section 10.1.1) sends its body only after the target has seen the head.
-  if (exchange.request().expect_continue) {
-    const bool passed = co_await send_piece(target, head, {}, framing, loop::kNever);
-    if (!passed) co_return;
+  if (exchange_.request().expect_continue) {
+    const bool passed = co_await send_piece(target, head, {});
+    if (!passed) co_return false;
   }
   for (;;) {
-    const loop::Time asked = worker.reactor.now();
-    const BodyPiece piece = co_await exchange.read_body(next_deadline(worker));
-    waited_ += worker.reactor.now() - asked;
-    if (piece.state == BodyPiece::failed) co_return client_failed(piece, target);
+    const loop::Time asked = worker_.reactor.now();
+    const BodyPiece piece = co_await exchange_.read_body(next_deadline());
+    waited_ += worker_.reactor.now() - asked;
+    if (piece.state == BodyPiece::failed) {
+      client_failed(piece, target);
+      co_return false;
+    }
     if (piece.state == BodyPiece::end) break;
     received_ += piece.bytes.size();
-    const bool passed = co_await send_piece(target, head, piece.bytes, framing, loop::kNever);
-    if (!passed) co_return;
+    const bool passed = co_await send_piece(target, head, piece.bytes);
+    if (!passed) co_return false;
     sent += piece.bytes.size();
+    if (throttle_)
+      co_await loop::sleep_until(worker_.reactor, throttle_.after(true, piece.bytes.size(), worker_.reactor.now()));
   }
   if (!head_written_) {
-    const bool passed = co_await send_piece(target, head, {}, framing, loop::kNever);
-    if (!passed) co_return;
+    const bool passed = co_await send_piece(target, head, {});
+    if (!passed) co_return false;
   }
-  if (framing == Framing::chunked) {
-    std::string last;
-    append_last_chunk(last, exchange.request_trailers());
-    const net::IoResult written = co_await net::write_all(target, last, loop::kNever);
-    if (!written.ok()) co_return;
-  }
-  complete_ = true;
+  if (framing_ != Framing::chunked) co_return true;
+  std::string last;
+  append_last_chunk(last, exchange_.request_trailers());
+  co_return co_await write(target, last, {});
+}
+
+loop::Task<void> Upload::run(net::Stream& target, const std::string& head, std::uint64_t& sent) {
+  under_way_ = true;
+  framing_ = target_framing(exchange_.request());
+  complete_ = co_await send_body(target, head, sent);
+  ended_ = worker_.reactor.now();
+  under_way_ = false;
 }
 
 }  // namespace envgate::http

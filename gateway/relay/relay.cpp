@@ -65,6 +65,13 @@ struct Way {
   const Options& options;
   bool from_client;
 
+  std::size_t step(std::size_t most) const { return options.throttle ? options.throttle.step(most) : most; }
+  // Requires: the throttle is not empty.
+  loop::Sleep pause(std::size_t moved) const {
+    loop::Reactor& reactor = shared.reactor();
+    return loop::sleep_until(reactor, options.throttle.after(from_client, moved, reactor.now()));
+  }
+
   void read_failed() const { shared.finish(from_client ? End::client_reset : End::target_reset); }
   void write_failed() const { shared.finish(from_client ? End::target_reset : End::client_reset); }
 };
@@ -104,7 +111,8 @@ loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
   for (;;) {
     co_await net::wait_readable(from, loop::kNever);
     net::Buffer buffer;
-    const IoResult got = from.try_read(buffer.space());
+    const std::span<char> room = buffer.space();
+    const IoResult got = from.try_read(room.first(way.step(room.size())));
     if (got.status == IoStatus::blocked) {
       // A part of a TLS record; or TLS wants to write first, which the next write of ours does as well.
       buffer.release();
@@ -113,9 +121,13 @@ loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
     }
     if (got.status == IoStatus::error) co_return way.read_failed();
     if (got.status == IoStatus::end) co_return to.shutdown_write();
-    const IoResult sent = co_await net::write_all(to, {buffer.space().data(), got.bytes}, loop::kNever);
+    const IoResult sent = co_await net::write_all(to, {room.data(), got.bytes}, loop::kNever);
     if (!sent.ok()) co_return way.write_failed();
     way.shared.moved(way.from_client, got.bytes);
+    if (way.options.throttle) {
+      buffer.release();
+      co_await way.pause(got.bytes);
+    }
     if (got.bytes < budget) {
       budget -= got.bytes;
     } else {
@@ -160,6 +172,7 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     if (!is_ssh) co_return;
   }
   std::size_t budget = kTurnBudget;
+  const std::size_t step = way.step(way.options.pipe_size);
   Pipe pipe;
   for (;;) {
     if (!from.watch().ready(Direction::read)) {
@@ -170,7 +183,7 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
       co_await copy(from, to, way);
       co_return;
     }
-    const ssize_t got = fill(from, pipe, way.options.pipe_size);
+    const ssize_t got = fill(from, pipe, step);
     if (got == -EAGAIN) {
       from.watch().clear(Direction::read);
       continue;
@@ -182,6 +195,7 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     if (got < 16) from.watch().clear(Direction::read);
     const bool drained = co_await drain(pipe, to, way);
     if (!drained) co_return way.write_failed();
+    if (way.options.throttle) co_await way.pause(static_cast<std::size_t>(got));
     if (static_cast<std::size_t>(got) < budget) {
       budget -= static_cast<std::size_t>(got);
     } else {

@@ -11,6 +11,7 @@
 
 #include "gateway/loop/task.hpp"
 #include "gateway/net/socket.hpp"
+#include "gateway/relay/throttle.hpp"
 
 namespace envgate::relay {
 
@@ -38,6 +39,7 @@ struct Options {
   loop::Clock::duration banner_timeout = std::chrono::seconds(10);
   loop::Clock::duration idle_timeout{0};  // 0: none
   std::size_t pipe_size = 1 << 20;        // bytes; the kernel may grant less
+  Throttle throttle;
 };
 
 // Two sockets, by splice. With no pipe to be had (EMFILE) it copies instead.

@@ -107,6 +107,7 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
   options.banner_timeout = settings->timeouts.ssh_banner;
   options.idle_timeout = settings->timeouts.tunnel_idle;
   options.pipe_size = settings->ssh.pipe_size.count;
+  options.throttle = gateway::throttle_of(worker, *visit.route);
   loop::Task<relay::End> relaying = direct ? relay::relay_sockets(*direct, target, options, session.progress)
                                            : relay::relay_streams(client, target, options, session.progress);
   const relay::End end = co_await std::move(relaying);

@@ -546,7 +546,6 @@ def test_a_silent_client(hasty):
         assert client.recv() == b"", "an idle connection was kept"
 
 
-@pytest.mark.xfail(strict=True, reason="the deadline for the answer runs while the request is still being sent")
 def test_a_slow_answer_to_a_slow_upload_is_not_the_targets_fault(make_gateway, routes, target):
     """timeouts.response_head counts from the end of the request, as conf/envgate.yaml says: an upload may take longer."""
     gateway = make_gateway({"timeouts": {"response_head": "500ms"}})

@@ -11,7 +11,7 @@ import hpack
 import pytest
 from hyperframe import frame as frames
 
-from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, wait_for
+from harness import SLOW, EchoTarget, Gateway, RawTls, RouteFile, need, wait_for
 from harness.h2_client import H2Client
 from harness.readers import h11_requests
 from harness.routes import http
@@ -458,8 +458,7 @@ def unknown_frames(client):
 
 FLOODS = [rapid_resets, held_resets, provoked_by_overflow, provoked_by_length, provoked_by_names, continuations,
           empty_continuations, large_continuations, pings, settings, empty_data, priorities,
-          pytest.param(unknown_frames, marks=pytest.mark.xfail(strict=True, reason="unknown frames are not counted: nghttp2 "
-                                                               "1.52 shows none of them to on_begin_frame_callback"))]
+          unknown_frames]
 
 
 @pytest.mark.parametrize("kind", FLOODS, ids=lambda kind: kind.__name__)
@@ -514,7 +513,6 @@ def test_a_client_that_takes_no_answer(front, target, name):
         client.tls.close()
 
 
-@pytest.mark.xfail(strict=True, reason="each 1xx is queued in the HTTP/2 session, however many wait there already")
 def test_a_client_that_takes_no_hints(front, target, name):
     """1xx answers are not held back by windows: a target and a client of one mind must not fill our memory with them."""
     need(front.memory_means_something(), "memory under a sanitizer says nothing")

@@ -246,7 +246,8 @@ def test_a_target_that_says_nothing_is_given_up(make_gateway, routes):
             assert time.monotonic() - begin < 5 * SLOW
 
 
-def test_a_target_that_is_not_ssh_is_not_shown_to_the_client(gateway, routes):
+def test_a_target_that_is_not_ssh_is_not_shown_to_the_client(make_gateway, routes):
+    gateway = make_gateway({"timeouts": {"ssh_banner": "1s"}})  # lines may come before a banner: only time tells
     def web_server(connection):
         connection.send(b"HTTP/1.1 400 Bad Request\r\nServer: inner/1.0\r\n\r\n")
         connection.recv_all()

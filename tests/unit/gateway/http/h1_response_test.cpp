@@ -42,7 +42,7 @@ constexpr Refusal kRefusals[] = {
     {OK "no colon\r\n\r\n", "space_before_colon"},
     {OK "nocolon\r\n\r\n", "no_colon"},
     {OK ": x\r\n\r\n", "empty_name"},
-    {"\r\nHTTP/1.1 200 OK\r\n\r\n", "empty_first_line"},
+    {"\r\nHTTP/1.1 200 OK\r\n\r\n", "bad_status_line"},
     {"HTTP/2.0 200 OK\r\n\r\n", "bad_status_line"},
     {"HTTP/1.2 200 OK\r\n\r\n", "bad_status_line"},
     {"HTTP/1.1 20 OK\r\n\r\n", "bad_status_line"},
