@@ -108,6 +108,7 @@ Reactor* Reactor::current() { return current_reactor; }
 void Reactor::run() {
   current_reactor = this;
   while (!stopping_.load(std::memory_order_acquire)) turn();
+  stopping_.store(false, std::memory_order_relaxed);
   run_posted();
   current_reactor = nullptr;
 }

@@ -112,7 +112,7 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  void run();                               // until stop()
+  void run();                               // until stop(), which ends one run; may be called again
   void stop();                              // Thread: any
   void post(std::function<void()> work);    // Thread: any. Runs in order; dropped if the reactor has ended
 

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -12,29 +11,12 @@
 #include "gateway/loop/event.hpp"
 #include "gateway/loop/reactor.hpp"
 #include "gateway/loop/scope.hpp"
+#include "tests/unit/gateway/loop/run_until.hpp"
 
 namespace envgate::loop {
 namespace {
 
 using std::chrono::milliseconds;
-
-// Runs the reactor until `done` says so, or fails after two seconds.
-void run_until(Reactor& reactor, const std::function<bool()>& done) {
-  struct Poll final : Timer {
-    Reactor& reactor;
-    const std::function<bool()>& done;
-    Time give_up;
-    Poll(Reactor& r, const std::function<bool()>& d) : reactor(r), done(d), give_up(Clock::now() + std::chrono::seconds(2)) {
-      expired();
-    }
-    void expired() override {
-      if (done() || Clock::now() > give_up) return reactor.stop();
-      reactor.timers().arm(*this, reactor.now() + milliseconds(1));
-    }
-  } poll(reactor, done);
-  reactor.run();
-  EXPECT_TRUE(done());
-}
 
 struct Trace {
   std::string text;
