@@ -1,6 +1,7 @@
 #include "gateway/gateway.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <condition_variable>
 
@@ -126,6 +127,8 @@ Result<void> Gateway::start() {
   if (!bound) return bound;
   auto dropped = become(settings.user);
   if (!dropped) return dropped;
+  if (geteuid() == 0)
+    log::warn("running_as_root").text("remedy", "name an account in `user`; it is taken once the ports are bound");
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
   admin_->start();

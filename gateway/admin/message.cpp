@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 
 #include "gateway/admin/json_writer.hpp"
+#include "gateway/http/date.hpp"
 
 namespace envgate::admin {
 namespace {
@@ -46,14 +46,6 @@ std::optional<Response> read_query(std::string_view query, Request& out) {
     out.query.emplace_back(std::move(*name), std::move(*value));
   }
   return std::nullopt;
-}
-
-std::string http_date() {
-  char text[40];
-  const std::time_t now = std::time(nullptr);
-  tm utc{};
-  gmtime_r(&now, &utc);
-  return {text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc)};
 }
 
 }  // namespace
@@ -126,7 +118,7 @@ std::optional<Response> read_target(std::string_view path, std::string_view quer
 
 std::string to_http(const Response& response, bool close, bool head_only) {
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
-  out.append(http::reason_phrase(response.status)).append("\r\nDate: ").append(http_date());
+  out.append(http::reason_phrase(response.status)).append("\r\nDate: ").append(http::http_date());
   out.append("\r\nContent-Type: ").append(response.content_type);
   out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
   out.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");

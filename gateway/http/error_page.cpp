@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/json_line.hpp"
+#include "gateway/http/date.hpp"
 #include "gateway/http/error_page_text.hpp"
 
 namespace envgate::http {
@@ -174,6 +175,7 @@ ErrorPage::ErrorPage(ErrorKind kind, const ErrorContext& context) : status_(stat
   problem ? append_problem(body_, text, context) : append_page(body_, text, context);
   add("content-type", problem ? "application/problem+json" : "text/html; charset=utf-8");
   add_number("content-length", body_.size());
+  add("date", http_date());
   add("cache-control", "no-store");
   add("vary", "Accept");
   add("content-security-policy",

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "gateway/http/date.hpp"
 #include "gateway/http/forwarder.hpp"
 #include "gateway/http/h1_parser.hpp"
 #include "gateway/http/tunnel.hpp"
@@ -239,6 +240,7 @@ ResponseForwarding Forwarder::response_forwarding() const {
   forwarding.framing = client_framing(response_, forwarding.client_version);
   forwarding.own_host = own_host_;
   forwarding.request_id = request_id_;
+  forwarding.date = http_date();
   return forwarding;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "gateway/http/date.hpp"
 #include "gateway/http/respond.hpp"
 
 namespace envgate::http {
@@ -22,7 +23,7 @@ loop::Task<bool> redirect(gateway::Worker& worker, H1Exchange& exchange, const C
   std::string location = "https://" + worker.shared.domain.container_host(name->env, name->port);
   const std::uint16_t port = worker.settings->https.bind ? worker.settings->https.bind->port : 443;
   if (port != 443) location += ":" + std::to_string(port);
-  location.append(request.path).append(request.query);
+  location.append(request.path == "*" ? "/" : request.path).append(request.query);  // OPTIONS *: of the whole server
 
   // 308 keeps method and body (RFC 9110 section 15.4.9).
   ResponseHead head;
@@ -34,6 +35,7 @@ loop::Task<bool> redirect(gateway::Worker& worker, H1Exchange& exchange, const C
   forwarding.client_version = request.version;
   forwarding.framing = Framing::length;
   forwarding.request_id = request_id;
+  forwarding.date = http_date();
   forwarding.close = !exchange.body_ended();
   exchange.send_head(head, forwarding);
   co_return co_await exchange.send_end(FieldList());

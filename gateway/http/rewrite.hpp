@@ -36,6 +36,7 @@ struct ResponseForwarding {
   Framing framing = Framing::none;  // from client_framing
   std::string_view own_host;        // the environment's public host, without port
   std::string_view request_id;      // sent as X-Request-Id where not empty
+  std::string_view date;            // sent where the target gave none (RFC 9110 section 6.6.1)
   bool close = false;               // HTTP/1 only: Connection: close
 };
 
@@ -67,6 +68,7 @@ class ForwardedFields {
   std::string& scratch_;
   std::size_t at_ = 0;
   int own_ = 0;  // how many of the gateway's own fields have been dealt with
+  bool dated_ = false;
 };
 
 // Appends a Set-Cookie value in which every Domain attribute but the host's own is left out: the cookie

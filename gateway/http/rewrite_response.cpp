@@ -67,6 +67,7 @@ bool ForwardedFields::next(Field& out) {
   while (at_ < head_.fields.size()) {
     const Field& field = head_.fields[at_++];
     if (!passes(field)) continue;
+    if (field.id == FieldId::date) dated_ = true;
     out = field;
     if (forwarding_.client_version == Version::http2) out.name = lower(field.name);
     if (field.id == FieldId::set_cookie && cookie_needs_narrowing(field.value, forwarding_.own_host)) {
@@ -102,6 +103,13 @@ bool ForwardedFields::next_own(Field& out) {
     own_ = 2;
     if (!forwarding_.request_id.empty()) {
       out = {http2 ? "x-request-id" : "X-Request-Id", forwarding_.request_id, FieldId::x_request_id, false};
+      return true;
+    }
+  }
+  if (own_ == 2) {
+    own_ = 3;
+    if (!dated_ && !forwarding_.date.empty()) {
+      out = {http2 ? "date" : "Date", forwarding_.date, FieldId::date, false};
       return true;
     }
   }

@@ -134,6 +134,8 @@ def test_our_own_key_wins_over_the_seeds(gateway, redis, web):
         redis.cli("DEL", "env:both:route")
         wait_for(lambda: curl(gateway, gateway.host("both", 8888)).status == 403, "it did not fall back to the seed's keys")
         assert curl(gateway, gateway.host("both", web.port)).status == 200
+        # it lost whatever the record said of who may come, and how
+        assert [line["environment_id"] for line in gateway.log_lines("route_record_gone")] == ["both"]
 
 
 # -- changes

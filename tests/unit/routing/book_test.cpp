@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/metrics.hpp"
 #include "tests/unit/routing/fixtures.hpp"
 
 namespace envgate::routing {
@@ -42,6 +43,22 @@ TEST_F(Book, TellsWhatChanged) {
   EXPECT_EQ(changes[2].before->address.to_string(), "10.0.0.2");
   EXPECT_FALSE(changes[2].after);
   EXPECT_TRUE(book.take_changes().empty());
+}
+
+TEST_F(Book, ALostRecordIsServedFromTheOtherKeysAndWarnedOf) {
+  const auto warned = [] {
+    const std::string series = R"(envgate_route_refusals_total{reason="record_gone"} )";
+    const std::string text = metrics::exposition();
+    const auto at = text.find(series);
+    return at == text.npos ? 0 : std::stoi(text.substr(at + series.size()));
+  };
+  const int before = warned();
+  book.put(spec("a", "10.0.0.1", 50001, 7));
+  EXPECT_EQ(warned(), before);
+  EXPECT_EQ(book.put(spec("a", "10.0.0.1", 50001)), Outcome::changed);
+  EXPECT_EQ(warned(), before + 1);
+  EXPECT_EQ(book.put(spec("a", "10.0.0.2", 50001)), Outcome::changed);
+  EXPECT_EQ(warned(), before + 1);
 }
 
 TEST_F(Book, RefusesAddressesThatAreNotAllowed) {

@@ -232,6 +232,42 @@ TEST(RewriteResponse, CookiesStayWithTheirHost) {
   }
 }
 
+TEST(RewriteResponse, SiteDataOfNeighboursStays) {
+  const struct {
+    std::string_view value, narrowed;
+  } rows[] = {
+      {R"("cache", "storage")", R"("cache", "storage")"},
+      {R"("cookies")", ""},
+      {R"("cache","cookies","storage")", R"("cache", "storage")"},
+      {R"("COOKIES", "cache")", R"("cache")"},
+      {R"("*")", R"("cache", "clientHints", "executionContexts", "storage")"},
+      {R"("cookies", "*")", R"("cache", "clientHints", "executionContexts", "storage")"},
+      {"*", "*"},  // unquoted: no browser obeys it
+      {"", ""},
+  };
+  for (const auto& row : rows) {
+    std::string out;
+    append_narrowed_site_data(out, row.value);
+    EXPECT_EQ(out, row.narrowed) << row.value;
+    const std::string head = "HTTP/1.1 200 OK\r\n", field = "Clear-Site-Data: ", rest = "Content-Length: 0\r\n\r\n";
+    const std::string kept = row.narrowed.empty() ? "" : field + std::string(row.narrowed) + "\r\n";
+    EXPECT_EQ(answered({head + field + std::string(row.value) + "\r\n" + rest, ""}), head + kept + rest);
+  }
+}
+
+TEST(RewriteResponse, WhatHasNoDateGetsOne) {
+  for (const std::string_view own : {"", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"}) {
+    test::ParsedResponse parsed;
+    test::parse_response("HTTP/1.1 204 No Content\r\n" + std::string(own) + "\r\n", {}, {}, parsed);
+    ResponseForwarding with;
+    with.date = "Mon, 07 Nov 1994 08:49:37 GMT";
+    std::string out;
+    append_response_head(out, parsed.head, with);
+    const std::string date = own.empty() ? "Date: " + std::string(with.date) + "\r\n" : std::string(own);
+    EXPECT_EQ(out, "HTTP/1.1 204 No Content\r\n" + date + "\r\n");
+  }
+}
+
 TEST(RewriteResponse, TheIterationServesHttp2) {
   test::ParsedResponse parsed;
   test::parse_response(
