@@ -24,7 +24,8 @@ void run_until(Reactor& reactor, const std::function<bool()>& done) {
     Reactor& reactor;
     const std::function<bool()>& done;
     Time give_up;
-    Poll(Reactor& r, const std::function<bool()>& d) : reactor(r), done(d), give_up(Clock::now() + std::chrono::seconds(2)) {
+    Poll(Reactor& r, const std::function<bool()>& d)
+        : reactor(r), done(d), give_up(Clock::now() + std::chrono::seconds(2)) {
       expired();
     }
     void expired() override {
