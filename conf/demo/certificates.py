@@ -1,8 +1,8 @@
 """The quickstart's own certificate authority and the gateway's certificate, made with openssl.
 
 The authority is made at the first run and kept; browsers are asked to trust it, so it is held to names under
-`localhost` (a name constraint) and its key is readable by its owner alone. The certificate is made anew when less than
-a month of it is left; it lives 397 days, since browsers refuse more than 398."""
+`localhost` (a name constraint) and its key is readable by its owner alone. The certificate is made anew when
+less than a month of it is left; it lives 397 days, since browsers refuse more than 398."""
 import os
 import subprocess
 from pathlib import Path
@@ -96,7 +96,8 @@ class Certificates:
         finally:
             os.umask(old)
         _openssl("req", "-new", "-key", self.key, "-config", config, "-out", request)
-        # A random serial number, so that a browser that saw an earlier authority's certificate is not confused.
+        # A random serial number, so that a browser that saw
+        # an earlier authority's certificate is not confused.
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-set_serial",
                  int.from_bytes(os.urandom(16), "big") >> 1, "-sha256", "-days", 397, "-extfile", config,
                  "-extensions", "leaf", "-out", self.certificate)

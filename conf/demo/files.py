@@ -1,7 +1,8 @@
 """What the quickstart writes into its data directory for the gateway, for ssh and for people."""
 
 SETTINGS = """\
-# The quickstart gateway's settings, written by conf/quickstart at each start. conf/envgate.yaml documents every key.
+# The quickstart gateway's settings, written by conf/quickstart at each start.
+# conf/envgate.yaml documents every key.
 domain: {domain}
 routes:
   source: file

@@ -1,5 +1,5 @@
-"""What the quickstart does while it stays: shows the gateway's log as short lines, a few a second, until Ctrl-C, or
-until something that it started ends by itself."""
+"""What the quickstart does while it stays: shows the gateway's log as short lines, a few a second,
+until Ctrl-C, or until something that it started ends by itself."""
 import json
 import signal
 import time
@@ -44,7 +44,8 @@ class LogTail:
         self.partial = ""
 
     def show(self):
-        """Prints what came since the last call; where it is much, the first lines and how many more there were."""
+        """Prints what came since the last call;
+        where it is much, the first lines and how many more there were."""
         text = self.partial + self.file.read()
         *lines, self.partial = text.split("\n")
         shown = [line for line in map(short, lines) if line]

@@ -2,8 +2,8 @@
 
   quickstart.py --data DIR start --bin DIR [--detach] [--no-demo]   |   stop   |   status
 
-The state is in DIR: ready.json while it serves, processes.json from the first process on, a lock file against two
-runs at once."""
+The state is in DIR: ready.json while it serves, processes.json from the first process on,
+a lock file against two runs at once."""
 import argparse
 import fcntl
 import json
@@ -127,7 +127,8 @@ class Quickstart:
             raise RuntimeError(f"the gateway refuses its settings, {config}:\n{done.stdout}{done.stderr}")
 
     def _wait(self, at, ca, with_demo):
-        """Until the gateway is ready and, with the demo, until the page and the SSH server answer through it."""
+        """Until the gateway is ready and, with the demo,
+        until the page and the SSH server answer through it."""
         checks = [lambda: probe.ready(self.admin_socket)]
         if with_demo:
             checks += [lambda: probe.page(ca, f"demo-8888.container.{DOMAIN}", at["https"]),
@@ -169,7 +170,8 @@ class Quickstart:
     # -- stop
 
     def stop(self):
-        """Ends what processes.json lists, and the run in the foreground that watches over it. Returns the names."""
+        """Ends what processes.json lists,
+        and the run in the foreground that watches over it. Returns the names."""
         watcher = self.processes.find("quickstart")
         self.ready_file.unlink(missing_ok=True)
         if watcher and watcher["pid"] != os.getpid():

@@ -1,5 +1,6 @@
-"""The demo environment: a real OpenSSH server and a small web page on this machine, as the gateway's target. Both
-listen on 127.0.0.1 alone, and the SSH server admits one key, made at the first run, for the user who runs it."""
+"""The demo environment: a real OpenSSH server and a small web page on this
+machine, as the gateway's target. Both listen on 127.0.0.1 alone, and the SSH
+server admits one key, made at the first run, for the user who runs it."""
 import os
 import pwd
 import shutil
@@ -14,7 +15,8 @@ ListenAddress 127.0.0.1
 HostKey "{directory}/host_ed25519"
 AuthorizedKeysFile "{tokens}/demo_key.pub"
 PidFile none
-# The data directory may lie below one that others can write to, such as /tmp; the keys themselves are protected.
+# The data directory may lie below one that others can write to, such as /tmp;
+# the keys themselves are protected.
 StrictModes no
 UsePAM {pam}
 PasswordAuthentication no
@@ -28,7 +30,8 @@ Subsystem sftp internal-sftp
 
 
 def _locked(user):
-    """Is the account locked (a "!" before its password)? Without PAM, sshd refuses such a user even with a key."""
+    """Is the account locked (a "!" before its password)? Without PAM,
+    sshd refuses such a user even with a key."""
     try:
         for line in Path("/etc/shadow").read_text().splitlines():
             name, password = line.split(":")[:2]

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Fails on what must not be in the tree: a forbidden include, an overlong file, a registry's host, or the path of
-somebody's machine. Usage: check_tree.py ROOT. Prints one line for each offence and exits 1 if there was any."""
+"""Fails on what must not be in the tree: a forbidden include, an overlong file,
+a registry's host, or the path of somebody's machine. Usage: check_tree.py ROOT.
+Prints one line for each offence and exits 1 if there was any."""
 import re
 import subprocess
 import sys
@@ -52,7 +53,8 @@ def include_offence(room, quoted, target):
 
 
 def awaits_in_condition(line):
-    """g++ 12 miscompiles it (gateway/loop/task.hpp says how). Sees conditions that begin and end on one line."""
+    """g++ 12 miscompiles it (gateway/loop/task.hpp says how).
+    Sees conditions that begin and end on one line."""
     for match in re.finditer(r"\b(?:if|while) \(", line.split("//")[0]):
         depth, end = 1, match.end()
         while end < len(line) and depth > 0:

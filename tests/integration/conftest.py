@@ -1,4 +1,5 @@
-"""Fixtures: a certificate authority and an sshd for the whole module run, and per test a gateway with a route file."""
+"""Fixtures: a certificate authority and an sshd for the whole module run,
+and per test a gateway with a route file."""
 import sys
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def web():
 
 @pytest.fixture(scope="module")
 def ssh_gateway(tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it: the seed's environment, and its port `env_port`."""
+    """One gateway for a module whose tests change nothing in it:
+    the seed's environment, and its port `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
     gateway = Gateway(directory, ca)

@@ -1,5 +1,6 @@
-"""The admin API and envctl against the real gateway: every verb in both outputs, who may use the socket, what a drain
-and a kill do to a live session, readiness and its reasons, metrics as Prometheus reads them, and bad requests."""
+"""The admin API and envctl against the real gateway: every verb in both outputs,
+who may use the socket, what a drain and a kill do to a live session, readiness
+and its reasons, metrics as Prometheus reads them, and bad requests."""
 import grp
 import hashlib
 import http.client

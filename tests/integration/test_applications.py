@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""The applications that customers run, behind the gateway, used with a real browser: Jupyter runs a cell over its kernel
-WebSocket, noVNC loads; and the load tools of nghttp2."""
+"""The applications that customers run, behind the gateway, used with a real browser:
+Jupyter runs a cell over its kernel WebSocket, noVNC loads; and the load tools of nghttp2."""
 import base64
 import json
 import os
@@ -26,7 +26,8 @@ class Browser:
         self.process = Process("chromedriver", [debian_tool("chromedriver"), f"--port={self.port}"],
                                directory / "chromedriver.log", env={"HOME": str(directory), "TMPDIR": str(directory)})
         self.process.wait_until(self._ready, "ready", 30)
-        # The test CA's own certificates are trusted by public key, so that no other check of Chromium's is turned off.
+        # The test CA's own certificates are trusted by public key,
+        # so that no other check of Chromium's is turned off.
         pins = ",".join(public_key_pin(entry["certificate"]) for entry in gateway.settings["https"]["certificates"])
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                      "--disable-background-networking", "--disable-component-update", "--window-size=1280,900",
@@ -96,7 +97,8 @@ def browser(gateway, tmp_path):
 
 @pytest.fixture
 def jupyter(tmp_path, gateway, routes):
-    """Debian's notebook server, configured as a customer's image would have it: its public name is all it knows of us."""
+    """Debian's notebook server, configured as a customer's image would have it:
+    its public name is all it knows of us."""
     need(os.path.exists("/usr/bin/jupyter-notebook"), "jupyter-notebook is not installed (tests/run installs it)")
     port = free_port()
     name = gateway.host("notebook", 8888)
@@ -128,8 +130,8 @@ def answers(port):
 
 
 def test_jupyter_runs_a_cell(gateway, jupyter, browser):
-    """Pages, static files, XSRF cookies, REST calls and the kernel's WebSocket, all through the gateway, by a browser
-    that speaks HTTP/2 to it."""
+    """Pages, static files, XSRF cookies, REST calls and the kernel's WebSocket, all through the gateway,
+    by a browser that speaks HTTP/2 to it."""
     browser.open(f"{jupyter}/notebooks/work.ipynb?token=sesame")
     browser.wait("return window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && "
                  "Jupyter.notebook.kernel.is_connected() && Jupyter.notebook._fully_loaded", "the kernel is not connected",
@@ -152,7 +154,8 @@ def test_jupyter_api_with_curl(gateway, jupyter):
 # -- noVNC
 
 class VncServer:
-    """Just enough of a VNC server (RFC 6143) to be shown: 3.8, no password, one grey screen of 64 by 48 pixels."""
+    """Just enough of a VNC server (RFC 6143) to be shown:
+    3.8, no password, one grey screen of 64 by 48 pixels."""
 
     @staticmethod
     def script(connection):
@@ -191,7 +194,8 @@ def test_novnc_shows_a_desktop(gateway, routes, browser, tmp_path):
 
 def test_nghttp_downloads_a_page(gateway, routes, web):
     gateway.wait_route(routes.set("tools", http=[http(8888, web.port)]))
-    # It connects to the URL's address and sends no server name then; the authority alone says which environment.
+    # It connects to the URL's address and sends no server name then;
+    # the authority alone says which environment.
     out = run([debian_tool("nghttp"), "-v", "--no-verify-peer", "-H", f":authority: {gateway.host('tools', 8888)}",
                f"https://127.0.0.1:{gateway.https_port}/bytes/1000"]).stdout.decode(errors="replace")
     assert ":status: 200" in out, out

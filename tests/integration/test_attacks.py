@@ -1,8 +1,9 @@
 # ctest: timeout=400
-"""What a stranger's bytes get, over HTTP/1.1: a table of input, answer and what the target saw. Longer than most files
-here because the table is one. A payload is followed by an ordinary request: where the payload is refused, that request
-must not be reached either; where it is forwarded, it must come out as itself. What reached a target is then read by
-three servers that nobody here wrote, h11, aiohttp and node, and must be the same single request to each.
+"""What a stranger's bytes get, over HTTP/1.1: a table of input, answer and what the target
+saw. Longer than most files here because the table is one. A payload is followed by an ordinary
+request: where the payload is refused, that request must not be reached either; where it is
+forwarded, it must come out as itself. What reached a target is then read by three servers that
+nobody here wrote, h11, aiohttp and node, and must be the same single request to each.
 
 (What a target's bytes get: test_attacks_target.py; HTTP/2: test_attacks_h2.py.)"""
 import dataclasses
@@ -318,7 +319,8 @@ def target():
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory, ca, target):
-    """A gateway that opens a connection to the target for each request, so that what came of one stands by itself."""
+    """A gateway that opens a connection to the target for each request,
+    so that what came of one stands by itself."""
     directory = tmp_path_factory.mktemp("attacks")
     routes = RouteFile(directory / "routes.yaml")
     with Gateway(directory, ca, {"target": {"pool_idle": "0"}}) as gateway:
@@ -404,7 +406,8 @@ def test_the_table(front, target, readers, case):
 
 @pytest.mark.parametrize("case", [case for case in TABLE if isinstance(case.seen, tuple)], ids=str)
 def test_what_is_forwarded_means_the_same_to_others(front, readers, case):
-    """The payload as it came, given to each reader: it may refuse it, but where it reads a request there, it is ours."""
+    """The payload as it came, given to each reader:
+    it may refuse it, but where it reads a request there, it is ours."""
     payload, expected, _, _ = prepared(case, front.host(ENV, 8888))
     for reader in readers:
         found = reader.requests(payload)
@@ -417,7 +420,8 @@ def test_node_is_among_the_readers(readers):
 
 
 def test_the_table_is_not_all_refusals():
-    """A gateway that refused everything would be safe, and of no use: about a third of the table is let through."""
+    """A gateway that refused everything would be safe, and of no use:
+    about a third of the table is let through."""
     assert sum(isinstance(case.seen, tuple) for case in TABLE) > 35 and len(TABLE) > 150
     assert len({case.name for case in TABLE}) == len(TABLE)
     assert path_of("https://a.example/b") == "/b"
@@ -485,7 +489,8 @@ def hasty(make_gateway, routes, target):
 
 
 def trickle(send, recv, seconds=8):
-    """Sends a byte now and then until the other side ends the connection; returns (seconds, what was answered)."""
+    """Sends a byte now and then until the other side ends the connection;
+    returns (seconds, what was answered)."""
     began = time.monotonic()
     while time.monotonic() - began < seconds * SLOW:
         try:
@@ -547,7 +552,8 @@ def test_a_silent_client(hasty):
 
 
 def test_a_slow_answer_to_a_slow_upload_is_not_the_targets_fault(make_gateway, routes, target):
-    """timeouts.response_head counts from the end of the request, as conf/envgate.yaml says: an upload may take longer."""
+    """timeouts.response_head counts from the end of the request, as conf/envgate.yaml says:
+    an upload may take longer."""
     gateway = make_gateway({"timeouts": {"response_head": "500ms"}})
     gateway.wait_route(routes.set(ENV, http=[http(8888, target.port)]))
     host = gateway.host(ENV, 8888)

@@ -1,7 +1,7 @@
 # ctest: timeout=300 processors=2
-"""What a stranger's HTTP/2 frames get: fields that HTTP/1.1 could not carry, lengths that lie, floods. Frames are made by
-hyperframe and hpack, which write whatever they are told. Each attack ends its stream or its connection, in bounded memory,
-while another client is served."""
+"""What a stranger's HTTP/2 frames get: fields that HTTP/1.1 could not carry, lengths that lie, floods. Frames
+are made by hyperframe and hpack, which write whatever they are told. Each attack ends its stream or its
+connection, in bounded memory, while another client is served."""
 import contextlib
 import threading
 import time
@@ -102,7 +102,8 @@ class RawH2:
         return self.goaway
 
     def until_wrong(self):
-        """Until the server says that something was wrong; returns the error of the connection, or of a stream."""
+        """Until the server says that something was wrong;
+        returns the error of the connection, or of a stream."""
         while not self.closed and self.goaway is None and not self.resets:
             self.read()
         return self.goaway or next(iter(self.resets.values()), None)
@@ -157,7 +158,8 @@ def name(front):
 
 @contextlib.contextmanager
 def meanwhile(gateway, name, most_memory=48 * MIB, slowest=2.0):
-    """While the block runs, another client asks and is answered; afterwards memory is near to where it was."""
+    """While the block runs, another client asks and is answered;
+    afterwards memory is near to where it was."""
     over = threading.Event()
     times, failures = [], []
 
@@ -514,7 +516,8 @@ def test_a_client_that_takes_no_answer(front, target, name):
 
 
 def test_a_client_that_takes_no_hints(front, target, name):
-    """1xx answers are not held back by windows: a target and a client of one mind must not fill our memory with them."""
+    """1xx answers are not held back by windows:
+    a target and a client of one mind must not fill our memory with them."""
     need(front.memory_means_something(), "memory under a sanitizer says nothing")
     before, memory = len(target.connections), front.rss()
     clients = [RawH2(front, name) for _ in range(5)]

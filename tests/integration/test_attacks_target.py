@@ -1,7 +1,7 @@
 # ctest: timeout=300
-"""What a target's bytes get: its owner is a stranger, too. A table of answers and of what the client was given, and after
-each the proof that the connection was not used again: the next request comes over a new one and has an answer of its
-own."""
+"""What a target's bytes get: its owner is a stranger, too. A table of answers and of what the client was
+given, and after each the proof that the connection was not used again: the next request comes over a new one
+and has an answer of its own."""
 import base64
 import dataclasses
 import hashlib
@@ -107,7 +107,8 @@ def front(tmp_path_factory, ca):
 
 @pytest.fixture
 def raw(front):
-    """raw(script): the public name of an environment whose target answers as the script says, and the target."""
+    """raw(script): the public name of an environment whose
+    target answers as the script says, and the target."""
     targets = []
 
     def make(script):
@@ -330,7 +331,8 @@ def test_a_101_that_is_none(front, raw, answer):
 
 
 def test_an_answer_to_the_upgrade_and_more_behind_it(front, raw):
-    """200 to an upgrade is an ordinary answer: what follows its length is not for the client, and no tunnel opens."""
+    """200 to an upgrade is an ordinary answer:
+    what follows its length is not for the client, and no tunnel opens."""
     name, target = raw(first_then_good(OK + POISON))
     with RawTls(front, name) as client:
         client.send(upgrade(name))
@@ -363,7 +365,8 @@ def test_cookies_are_the_hosts_alone(front, raw, cookie, expected, status):
 
 
 def test_fields_that_are_not_the_targets_to_send(front, raw):
-    """Hop by hop, framing, other ways into this origin; and nomination takes nothing that a browser relies on."""
+    """Hop by hop, framing, other ways into this origin;
+    and nomination takes nothing that a browser relies on."""
     name, _ = raw(first_then_good(
         b"HTTP/1.1 200 OK\r\nConnection: X-Gone, Set-Cookie, Content-Security-Policy, Strict-Transport-Security\r\nX-Gone: gone\r\n"
         b"Keep-Alive: gone\r\nProxy-Authenticate: gone\r\nTE: gone\r\nUpgrade: gone\r\nAlt-Svc: gone\r\nSet-Cookie: a=1\r\n"

@@ -1,7 +1,8 @@
 # ctest: timeout=600 processors=2
-"""Many connections, and slow ones: what an idle connection costs, thousands of ports open at once, and a transfer whose
-other end stops reading. Memory and open files are counted in the gateway's own /proc; the figures are printed (-s). Clients
-and targets live in processes of their own, since a process may have only so many files open."""
+"""Many connections, and slow ones: what an idle connection costs, thousands of ports
+open at once, and a transfer whose other end stops reading. Memory and open files are
+counted in the gateway's own /proc; the figures are printed (-s). Clients and targets
+live in processes of their own, since a process may have only so many files open."""
 import contextlib
 import multiprocessing
 import os
@@ -380,7 +381,8 @@ def test_a_slow_writer(streaming):
 
 
 def test_shells_that_stop_reading(make_gateway, routes):
-    """The same through an ssh port, where bytes pass in kernel pipes: both ends stop, and no pipe stays behind."""
+    """The same through an ssh port, where bytes pass in kernel pipes:
+    both ends stop, and no pipe stays behind."""
     gateway = make_gateway({"ssh": {"pipe_size": "64KiB"}})
     port = gateway.ssh_port()
     sent = []

@@ -1,6 +1,6 @@
 # ctest: timeout=400
-"""HTTPS as customers use it: curl over HTTP/1.1 and HTTP/2 through the gateway to a real application, and raw TLS for
-what curl does not send. What the application saw is part of each answer (its /echo)."""
+"""HTTPS as customers use it: curl over HTTP/1.1 and HTTP/2 through the gateway to a real application,
+and raw TLS for what curl does not send. What the application saw is part of each answer (its /echo)."""
 import gzip
 import json
 import re
@@ -32,7 +32,8 @@ def http2(request):
 
 @pytest.fixture
 def raw(gateway, routes):
-    """raw(script): the public name of an environment whose target answers as the script says, and the target."""
+    """raw(script): the public name of an environment whose
+    target answers as the script says, and the target."""
     targets = []
 
     def make(script):
@@ -160,7 +161,8 @@ def test_an_http10_target_is_understood(gateway, raw, http2):
 # -- expect, 1xx, trailers
 
 def test_expect_100_continue(gateway, host):
-    """The target says whether it wants the body; curl waits a minute for it, and this must not take that long."""
+    """The target says whether it wants the body;
+    curl waits a minute for it, and this must not take that long."""
     answer = curl(gateway, host, "/upload", "-H", "Expect: 100-continue", "--expect100-timeout", "60",
                   "--data-binary", "x" * 100000, seconds=30)
     assert answer.json()["size"] == 100000

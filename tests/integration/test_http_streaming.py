@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""Bodies that are long, slow or endless, and events that must not wait: nothing is held back, and nothing is held whole.
-Time and memory are measured here, so nothing runs beside this module."""
+"""Bodies that are long, slow or endless, and events that must not wait: nothing is held back,
+and nothing is held whole. Time and memory are measured here, so nothing runs beside this module."""
 import hashlib
 import json
 import subprocess
@@ -86,7 +86,8 @@ def test_a_gigabyte_up(gateway, host, http2, kind):
 
 
 def test_server_sent_events_leave_at_once(gateway, host, http2):
-    """Each event says when it was written; it must be here within 50 ms, the machine's own delays included."""
+    """Each event says when it was written;
+    it must be here within 50 ms, the machine's own delays included."""
     limit = 0.05 * SLOW
     with CurlPipe(gateway, host, "/events?count=40&pause=0.05", "-N", http2=http2) as stream:
         delays = []

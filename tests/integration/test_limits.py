@@ -1,6 +1,7 @@
 # ctest: timeout=200
-"""What one source or one environment may take: connections and rates, by the settings and by the route's own limits, each
-refusal counted by its reason; who may come at all (allow_from); and who is who behind a load balancer (PROXY protocol)."""
+"""What one source or one environment may take: connections and rates, by the
+settings and by the route's own limits, each refusal counted by its reason; who may
+come at all (allow_from); and who is who behind a load balancer (PROXY protocol)."""
 import contextlib
 import socket
 import ssl
@@ -279,7 +280,8 @@ def test_a_header_that_never_ends(limited):
 
 
 def test_limits_are_for_who_it_is(limited, ssh_target, routes):
-    """Behind the load balancer each customer has his own place, and allow_from asks for the customer's address."""
+    """Behind the load balancer each customer has his own place,
+    and allow_from asks for the customer's address."""
     gateway = limited({"connections_per_source": 1}, TRUSTED, allow_from=["203.0.113.0/24"])
     host = gateway.host(ENV, 8888)
     with RawTls(gateway, host, prefix=v1("203.0.113.1")) as one, RawTls(gateway, host, prefix=v2("203.0.113.2")) as two:

@@ -1,6 +1,6 @@
 # ctest: timeout=300
-"""conf/quickstart as a newcomer runs it: started, used with plain ssh and curl by what it printed, and ended. It runs
-the programs that were just built."""
+"""conf/quickstart as a newcomer runs it: started, used with plain ssh and curl by what it printed, and ended.
+It runs the programs that were just built."""
 import datetime
 import json
 import os

@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""Routes from a real redis-server: written by hand as the existing platform writes them, changed, expired and lost;
-with the server gone, frozen, emptied and back. Customers' requests go on all the while."""
+"""Routes from a real redis-server: written by hand as the existing platform writes them, changed,
+expired and lost; with the server gone, frozen, emptied and back. Customers' requests go on all the while."""
 import json
 import os
 import socket
@@ -43,8 +43,8 @@ def set_route(redis, env, generation, http_ports, **more):
 
 
 class Traffic:
-    """Requests to one environment, one after the other on fresh connections, until it is stopped. Every failure is
-    kept."""
+    """Requests to one environment, one after the other on fresh connections, until it is stopped.
+    Every failure is kept."""
 
     def __init__(self, gateway, host):
         self.gateway, self.host = gateway, host
@@ -82,7 +82,8 @@ class Traffic:
 
 @pytest.fixture
 def machine():
-    """An address of its own on loopback, as a rented machine has: its sshd can then be on port 22, as the seed has it."""
+    """An address of its own on loopback, as a rented machine has:
+    its sshd can then be on port 22, as the seed has it."""
     number = os.getpid()
     address = f"127.{100 + number % 100}.{number // 100 % 256}.1"
     with socket.socket() as probe:
@@ -139,7 +140,8 @@ def test_our_own_key_wins_over_the_seeds(gateway, redis, web):
 # -- changes
 
 def test_a_change_is_obeyed_within_50_ms(gateway, redis, web):
-    """From the moment that Redis has taken the SET until a request reaches the new target, measured over many."""
+    """From the moment that Redis has taken the SET until a
+    request reaches the new target, measured over many."""
     with HttpTarget(name="a") as a, HttpTarget(name="b") as b:
         set_route(redis, "hops", 1, [http(8888, a.port)])
         wait_for(lambda: gateway.route("hops"), "the route did not come")
@@ -237,7 +239,8 @@ def source_is_connected(gateway):
 
 
 def test_killed_and_restarted_empty(gateway, redis, web, host):
-    """kill -9, then a new server with nothing in it: known environments go on, since nothing says that they are gone."""
+    """kill -9, then a new server with nothing in it:
+    known environments go on, since nothing says that they are gone."""
     with Traffic(gateway, host) as traffic:
         traffic.more()
         redis.kill()
@@ -339,7 +342,8 @@ def healthy(gateway):
 
 
 def test_an_evicting_server_is_named(make_gateway, tmp_path, web):
-    """The seed's own setting, allkeys-lru, can drop routes silently: it is said, or refused where that was asked for."""
+    """The seed's own setting, allkeys-lru, can drop routes silently:
+    it is said, or refused where that was asked for."""
     with Redis(tmp_path, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as redis:
         gateway = make_gateway(settings(redis, web))
         wait_for(lambda: gateway.metric("envgate_redis_may_evict_routes") == 1, "the metric does not say so")

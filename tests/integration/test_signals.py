@@ -1,5 +1,6 @@
 # ctest: timeout=300
-"""SIGTERM under load loses nothing that was accepted; SIGHUP with a good and with a bad file drops nothing."""
+"""SIGTERM under load loses nothing that was accepted;
+SIGHUP with a good and with a bad file drops nothing."""
 import json
 import signal
 import socket
@@ -27,8 +28,9 @@ def host(gateway, routes, web, sshd):
 
 
 class Load:
-    """Customers with kept connections, each asking again and again. A request that was sent on a connection that the
-    gateway had accepted must be answered whole; to find the connection closed between requests is no loss."""
+    """Customers with kept connections, each asking again and again. A request
+    that was sent on a connection that the gateway had accepted must be answered
+    whole; to find the connection closed between requests is no loss."""
 
     def __init__(self, gateway, host, customers=8):
         self.gateway, self.host = gateway, host

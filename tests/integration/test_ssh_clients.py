@@ -1,6 +1,6 @@
 # ctest: timeout=600
-"""Unmodified SSH command line clients through the route's port to a real sshd: shell, exit status, copies, forwards,
-agent. What goes in comes out; nothing here knows how the gateway works."""
+"""Unmodified SSH command line clients through the route's port to a real sshd: shell, exit status, copies,
+forwards, agent. What goes in comes out; nothing here knows how the gateway works."""
 import hashlib
 import os
 import pty

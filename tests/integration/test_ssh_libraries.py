@@ -1,4 +1,5 @@
-"""The SSH libraries that customers' scripts use, paramiko and AsyncSSH, through the route's port to a real sshd."""
+"""The SSH libraries that customers' scripts use, paramiko and AsyncSSH,
+through the route's port to a real sshd."""
 import asyncio
 import hashlib
 import socket

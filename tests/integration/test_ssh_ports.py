@@ -1,5 +1,6 @@
-"""The ports of the routes: opened and closed as routes come, change and go; what a stranger may and may not send to
-them; and how the bytes are relayed. The targets here are raw sockets, so that every byte is accounted for."""
+"""The ports of the routes: opened and closed as routes come, change and go;
+what a stranger may and may not send to them; and how the bytes are relayed.
+The targets here are raw sockets, so that every byte is accounted for."""
 import socket
 import struct
 import threading
@@ -87,8 +88,8 @@ def say_hello(port, **options):
 
 
 def sessions_seen(target):
-    """How many connections got as far as a banner. (One that only asks whether the port is open may reach the target,
-    since a server may speak first.)"""
+    """How many connections got as far as a banner.
+    (One that only asks whether the port is open may reach the target, since a server may speak first.)"""
     return sum(seen.startswith(BANNER) for seen in target.seen())
 
 
@@ -329,7 +330,8 @@ def test_a_reset_comes_through_as_an_end(gateway, routes):
 
 
 def test_a_reader_that_stops_holds_the_sender_back(gateway, routes):
-    """Backpressure by not reading: what the sender can get rid of is bounded, and all of it arrives in the end."""
+    """Backpressure by not reading: what the sender can get rid of is bounded,
+    and all of it arrives in the end."""
     go_on = threading.Event()
     size = 256 << 20
 

@@ -1,5 +1,5 @@
-"""WebSocket through the gateway: the websockets library over HTTP/1.1, wsproto over an HTTP/2 stream (RFC 8441), and
-handshakes that are not in order, of which nothing may pass."""
+"""WebSocket through the gateway: the websockets library over HTTP/1.1,
+wsproto over an HTTP/2 stream (RFC 8441), and handshakes that are not in order, of which nothing may pass."""
 import asyncio
 import base64
 import hashlib
@@ -141,7 +141,8 @@ def raw(gateway, routes):
 
 
 def test_bytes_after_the_opening_are_held_until_101(gateway, raw):
-    """What a client sends before it is told 101 may be a request smuggled past us: the target sees it after 101 only."""
+    """What a client sends before it is told 101 may be a request smuggled past us:
+    the target sees it after 101 only."""
     seen_before_101 = []
 
     def script(connection):
@@ -194,7 +195,8 @@ def test_a_refusal_by_the_target_comes_through(gateway, raw):
 
 
 def test_other_upgrades_are_not_forwarded(gateway, raw):
-    """h2c is dropped: the request is served as it is, or refused, but the target never hears of the upgrade."""
+    """h2c is dropped: the request is served as it is, or refused,
+    but the target never hears of the upgrade."""
     def script(connection):
         connection.recv_until(b"\r\n\r\n")
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

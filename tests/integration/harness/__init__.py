@@ -1,6 +1,6 @@
-"""What the integration tests stand on: the real programs and the peers around them, each on loopback and on ports
-of its own, each ended by its pid. A test imports from here; what names the product's own interface (settings,
-metrics, admin paths) is in contract.py and gateway.py alone."""
+"""What the integration tests stand on: the real programs and the peers around them, each on loopback and on
+ports of its own, each ended by its pid. A test imports from here; what names the product's own interface
+(settings, metrics, admin paths) is in contract.py and gateway.py alone."""
 from . import contract
 from .ca import Ca
 from .echo_target import EchoTarget

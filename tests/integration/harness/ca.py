@@ -35,7 +35,8 @@ class Ca:
                 .not_valid_after(now + datetime.timedelta(days=days)))
 
     def leaf(self, *names):
-        """A certificate for the given names (by default everything under the domain): {certificate, key} paths."""
+        """A certificate for the given names (by default everything under the domain):
+        {certificate, key} paths."""
         names = names or (self.domain, f"*.container.{self.domain}", f"*.ssh.{self.domain}", f"*.{self.domain}")
         self.count += 1
         key = ec.generate_private_key(ec.SECP256R1())

@@ -1,5 +1,5 @@
-"""A small HTTP/2 client on the h2 library, for what curl does not do: several authorities on one connection, and
-WebSocket streams (RFC 8441)."""
+"""A small HTTP/2 client on the h2 library, for what curl does not do:
+several authorities on one connection, and WebSocket streams (RFC 8441)."""
 import h2.config
 import h2.connection
 import h2.events

@@ -25,7 +25,8 @@ class Answer:
 
 
 def curl(gateway, host, path="/", *options, http2=False, check=True, scheme="https", seconds=60):
-    """Runs curl against the gateway for a public host name. `check` is about curl's own exit status, not HTTP's."""
+    """Runs curl against the gateway for a public host name.
+    `check` is about curl's own exit status, not HTTP's."""
     port = gateway.https_port if scheme == "https" else gateway.http_port
     argv = [debian_tool("curl"), "-sS", "--noproxy", "*", "--cacert", gateway.ca.file,
             "--resolve", f"*:{port}:127.0.0.1", "-w",

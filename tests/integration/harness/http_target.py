@@ -1,5 +1,5 @@
-"""An HTTP server as the target: sized, chunked and endless bodies, server-sent events, WebSocket, any status. It runs
-on aiohttp, in a thread of its own."""
+"""An HTTP server as the target: sized, chunked and endless bodies, server-sent events, WebSocket, any status.
+It runs on aiohttp, in a thread of its own."""
 import asyncio
 import hashlib
 import json
@@ -163,7 +163,8 @@ class HttpTarget:
                                   "encoding": request.headers.get("Transfer-Encoding")})
 
     async def _slow_upload(self, request):
-        """Reads nothing of the body for a while: what the sender can get rid of meanwhile is somebody's buffer."""
+        """Reads nothing of the body for a while:
+        what the sender can get rid of meanwhile is somebody's buffer."""
         await asyncio.sleep(float(request.query["pause"]))
         return await self._upload(request)
 

@@ -1,5 +1,5 @@
-"""Programs that a test runs. None outlives it: each is ended by its pid, and the kernel ends it when the test process
-itself is killed."""
+"""Programs that a test runs. None outlives it:
+each is ended by its pid, and the kernel ends it when the test process itself is killed."""
 import ctypes
 import os
 import signal
@@ -92,8 +92,8 @@ class Process:
 
 
 def run(argv, seconds=60.0, check=True, **options):
-    """A program that ends by itself: its CompletedProcess, output as bytes, and `seconds` taken. With `check`, an exit
-    status other than 0 fails the test and shows what it printed."""
+    """A program that ends by itself: its CompletedProcess, output as bytes, and `seconds` taken.
+    With `check`, an exit status other than 0 fails the test and shows what it printed."""
     argv = [str(word) for word in argv]
     options.setdefault("capture_output", True)
     if "input" not in options and "stdin" not in options:

@@ -1,5 +1,5 @@
-"""Three HTTP/1.1 servers that nobody here wrote: h11, aiohttp and node. Each is given bytes as a client would send them
-and says which requests it read there: the witnesses of the differential tests."""
+"""Three HTTP/1.1 servers that nobody here wrote: h11, aiohttp and node. Each is given bytes as a client would
+send them and says which requests it read there: the witnesses of the differential tests."""
 import asyncio
 import json
 import re
@@ -14,15 +14,16 @@ from .machine import SLOW
 from .ports import free_port
 from .process import Process
 
-# Follows what is to be read: a server that finds the end of a request elsewhere than we do reads this one wrongly, or
-# not at all.
+# Follows what is to be read: a server that finds the end of a
+# request elsewhere than we do reads this one wrongly, or not at all.
 END = b"GET /the-end HTTP/1.1\r\nHost: end\r\nConnection: close\r\n\r\n"
 AT_END = ("GET", "/the-end", b"")
 REFUSED = "refused"
 
 
 def path_of(target):
-    """Of a request-target in any form, what stands for the path in the origin form (RFC 9112, section 3.2)."""
+    """Of a request-target in any form, what stands for the
+    path in the origin form (RFC 9112, section 3.2)."""
     for scheme in ("http://", "https://"):
         if target.lower().startswith(scheme):
             path = re.sub("^[^/?]*", "", target[len(scheme):])

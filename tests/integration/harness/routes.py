@@ -1,4 +1,5 @@
-"""The route file: source `file`, written the way an operator's tool would, by renaming a finished file into place."""
+"""The route file: source `file`, written the way an operator's tool would,
+by renaming a finished file into place."""
 import os
 
 import yaml
@@ -22,7 +23,8 @@ class RouteFile:
         os.rename(fresh, self.path)
 
     def set(self, env, write=True, **fields):
-        """Adds or replaces a route; the generation goes up by itself unless it is given. Returns the route."""
+        """Adds or replaces a route; the generation goes up
+        by itself unless it is given. Returns the route."""
         before = self.routes.get(env, {})
         route = {"env": env, "generation": before.get("generation", 0) + 1, "kind": "container", "state": "running",
                  "address": "127.0.0.1", **fields}

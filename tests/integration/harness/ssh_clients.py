@@ -1,5 +1,5 @@
-"""The SSH command line clients, each behind the same few verbs, so that one test runs them all: `command` is the argv
-that runs a remote command, `forward` the argv that only forwards."""
+"""The SSH command line clients, each behind the same few verbs, so that one test runs them all:
+`command` is the argv that runs a remote command, `forward` the argv that only forwards."""
 import os
 
 from .machine import debian_tool
