@@ -73,7 +73,8 @@ class Certificates:
         if not _good(self.ca, self.ca_key, "-CAfile", self.ca):
             self._make_ca()
         names = [self.domain, f"*.container.{self.domain}", f"*.ssh.{self.domain}"]
-        if not _good(self.certificate, self.key, "-CAfile", self.ca, "-verify_hostname", f"demo.ssh.{self.domain}"):
+        if not _good(self.certificate, self.key, "-CAfile", self.ca,
+                     "-verify_hostname", f"demo.ssh.{self.domain}"):
             self._make_leaf(names)
 
     def _make_ca(self):
@@ -81,7 +82,8 @@ class Certificates:
         config.write_text(CA_CONFIG.format(host=os.uname().nodename[:40], domain=self.domain))
         old = os.umask(0o077)
         try:
-            _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.ca_key)
+            _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-out", self.ca_key)
         finally:
             os.umask(old)
         _openssl("req", "-x509", "-new", "-key", self.ca_key, "-config", config, "-sha256", "-days", 3650,
@@ -89,7 +91,8 @@ class Certificates:
 
     def _make_leaf(self, names):
         config, request = self.directory / "gateway.cnf", self.directory / "gateway.csr"
-        config.write_text(LEAF_CONFIG.format(domain=self.domain, names=", ".join(f"DNS:{name}" for name in names)))
+        dns_names = ", ".join(f"DNS:{name}" for name in names)
+        config.write_text(LEAF_CONFIG.format(domain=self.domain, names=dns_names))
         old = os.umask(0o077)
         try:
             _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.key)

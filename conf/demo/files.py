@@ -8,7 +8,8 @@ routes:
   source: file
   file: {data}/routes.yaml
   snapshot: {data}/routes.snapshot
-  allowed_targets: [127.0.0.0/8]  # the demo environment is this machine itself, which is refused unless listed
+  # The demo environment is this machine itself, which is refused unless listed.
+  allowed_targets: [127.0.0.0/8]
 ssh:
   bind: 127.0.0.1
   port_range: {ssh_range}

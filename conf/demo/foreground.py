@@ -6,7 +6,8 @@ import time
 
 MOST_LINES_A_SECOND = 8
 # The fields of a log line that a person watching wants, in this order; the rest is in the log file.
-SHOWN = ("event", "environment_id", "username", "method", "host", "path", "status", "source_ip", "reason", "error")
+SHOWN = ("event", "environment_id", "username", "method", "host", "path", "status", "source_ip", "reason",
+         "error")
 
 
 class Stop(Exception):

@@ -13,8 +13,8 @@ def _boot():
 
 
 def _stat(pid):
-    """(state, parent's pid, start in clock ticks since boot) of a process, or None.
-    proc(5): the command is in parentheses and may hold anything, so the fields are counted from the last one."""
+    """(state, parent's pid, start in clock ticks since boot) of a process, or None. The command is
+    in parentheses and may hold anything, so the fields are counted from the last one: proc(5)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -29,7 +29,8 @@ def identify(name, pid):
 
 def alive(record):
     stat = _stat(record["pid"])
-    return (stat is not None and stat[0] not in "ZX" and stat[2] == record["start"] and record["boot"] == _boot())
+    return (stat is not None and stat[0] not in "ZX" and stat[2] == record["start"]
+            and record["boot"] == _boot())
 
 
 def children(pid):
@@ -68,8 +69,8 @@ class Processes:
         its output in DIR/log/NAME.log."""
         self.logs.mkdir(exist_ok=True)
         with open(self.log(name), "wb") as out:
-            self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out,
-                                                stderr=out, start_new_session=True)
+            self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
+                                                stdout=out, stderr=out, start_new_session=True)
         self.add(name, self.popen[name].pid)
 
     def add(self, name, pid):

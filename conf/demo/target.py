@@ -53,8 +53,8 @@ class DemoTarget:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         for path, comment in ((self.key, "envgate demo"), (self.host_key, "envgate demo host")):
             if not path.exists():
-                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)],
-                               check=True)
+                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment,
+                                "-f", str(path)], check=True)
         if os.getuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd does not start as root without it
         (self.directory / "sshd_config").write_text(SSHD_CONFIG.format(

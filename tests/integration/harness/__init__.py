@@ -15,6 +15,6 @@ from .routes import RouteFile
 from .ssh_target import Sshd
 from .wait import Deadline, wait_for
 
-__all__ = ["BIG", "BIN", "Ca", "Deadline", "EchoTarget", "Gateway", "HttpTarget", "Process", "RawTls", "Redis",
-           "RouteFile", "SANITIZED", "SLOW", "Sshd", "contract", "curl", "debian_tool", "free_port", "free_ports", "need", "run",
-           "wait_for"]
+__all__ = ["BIG", "BIN", "Ca", "Deadline", "EchoTarget", "Gateway", "HttpTarget", "Process", "RawTls",
+           "Redis", "RouteFile", "SANITIZED", "SLOW", "Sshd", "contract", "curl", "debian_tool", "free_port",
+           "free_ports", "need", "run", "wait_for"]

@@ -95,7 +95,8 @@ class EchoTarget:
             connection.sock.close()
 
     def wait_connection(self, index=0, seconds=10):
-        wait_for(lambda: len(self.connections) > index, f"the target got no connection number {index}", seconds)
+        wait_for(lambda: len(self.connections) > index, f"the target got no connection number {index}",
+                 seconds)
         return self.connections[index]
 
     def seen(self):

@@ -95,8 +95,8 @@ class H2Client:
 
     def get(self, host, path="/", extra=()):
         """(status, headers, body) of a GET."""
-        number = self.request([(":method", "GET"), (":scheme", "https"), (":authority", f"{host}:{self.port}"),
-                               (":path", path), *extra])
+        number = self.request([(":method", "GET"), (":scheme", "https"),
+                               (":authority", f"{host}:{self.port}"), (":path", path), *extra])
         stream = self.streams[number]
         self.pump_until(lambda: stream.ended, f"the answer for {host}{path}")
         return stream.status, stream.headers, bytes(stream.data)

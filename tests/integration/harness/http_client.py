@@ -10,11 +10,12 @@ from .process import run
 class Answer:
     def __init__(self, done):
         self.body = done.stdout
-        self.report = json.loads(done.stderr[done.stderr.rindex(b"\n{"):])
+        messages, _, report = done.stderr.rpartition(b"\n{")
+        self.report = json.loads(b"{" + report)
         self.status = int(self.report["http_code"])
         self.seconds = done.seconds
         self.exit = done.returncode
-        self.error = done.stderr[:done.stderr.rindex(b"\n{")].decode(errors="replace")  # what curl said, if it failed
+        self.error = messages.decode(errors="replace")  # what curl said, if it failed
 
     def header(self, name):
         """Every value of a header of the answer (of the last, where there were redirects or a 100)."""

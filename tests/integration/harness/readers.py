@@ -42,7 +42,8 @@ def h11_requests(data):
             if event is h11.NEED_DATA:
                 return found + [("unfinished", server.trailing_data[0], body)] if head else found
             if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                return found + ([("left over", server.trailing_data[0], b"")] if server.trailing_data[0] else [])
+                rest = server.trailing_data[0]
+                return found + [("left over", rest, b"")] if rest else found
             if isinstance(event, h11.Request):
                 head, body = event, b""
             elif isinstance(event, h11.Data):
@@ -121,7 +122,8 @@ class AiohttpReader(_Server):
 
     async def _start(self):
         async def answer(request):
-            return web.Response(headers={"X-Seen": _seen(request.method, request.raw_path, await request.read())})
+            body = await request.read()
+            return web.Response(headers={"X-Seen": _seen(request.method, request.raw_path, body)})
         runner = web.ServerRunner(web.Server(answer))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()

@@ -23,11 +23,10 @@ class RouteFile:
         os.rename(fresh, self.path)
 
     def set(self, env, write=True, **fields):
-        """Adds or replaces a route; the generation goes up
-        by itself unless it is given. Returns the route."""
+        """Adds or replaces a route, and returns it; the generation goes up by itself unless it is given."""
         before = self.routes.get(env, {})
-        route = {"env": env, "generation": before.get("generation", 0) + 1, "kind": "container", "state": "running",
-                 "address": "127.0.0.1", **fields}
+        route = {"env": env, "generation": before.get("generation", 0) + 1, "kind": "container",
+                 "state": "running", "address": "127.0.0.1", **fields}
         self.routes[env] = route
         if write:
             self.write()

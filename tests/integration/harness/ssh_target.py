@@ -57,7 +57,8 @@ class Sshd:
         for kind in ("ed25519", "ecdsa", "rsa"):
             self._keygen(kind, self.directory / f"host_{kind}")
         self._keygen("ed25519", self.key)
-        self._keygen("rsa", self.directory / "id_rsa", "-b", "2048", "-m", "PEM")  # plink and dbclient convert this
+        # plink and dbclient convert this
+        self._keygen("rsa", self.directory / "id_rsa", "-b", "2048", "-m", "PEM")
         public = [(self.directory / f"{name}.pub").read_text() for name in ("id_ed25519", "id_rsa")]
         (self.directory / "authorized_keys").write_text("".join(public))
 
@@ -70,7 +71,8 @@ class Sshd:
                                              host_keys=host_keys, sftp=sftp))
 
     def start(self):
-        self.process = Process("sshd", [self.sshd, "-D", "-e", "-f", self.config], self.directory / "sshd.log")
+        self.process = Process("sshd", [self.sshd, "-D", "-e", "-f", self.config],
+                               self.directory / "sshd.log")
         self.process.wait_until(self.answers, "answering")
         return self
 
@@ -104,9 +106,10 @@ class Sshd:
         this key, this server's host key, nothing from the machine's own files."""
         known = self.known_hosts(alias)
         words = ["-F", "none"]
-        for option in (f"IdentityFile={self.key}", "IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes",
-                       f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none", f"HostKeyAlias={alias}",
-                       "LogLevel=ERROR", "ConnectTimeout=20"):
+        for option in (f"IdentityFile={self.key}", "IdentitiesOnly=yes", "BatchMode=yes",
+                       "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}",
+                       "GlobalKnownHostsFile=none", f"HostKeyAlias={alias}", "LogLevel=ERROR",
+                       "ConnectTimeout=20"):
             words += ["-o", option]
         return words
 
