@@ -148,7 +148,8 @@ def tls_connection(gateway, host):
     port, request = gateway.https_port, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
     def connect():
-        sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30 * SLOW), server_hostname=host)
+        sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30 * SLOW),
+                                   server_hostname=host)
         sock.sendall(request)
         answer = b""
         while not answer.endswith(b"ok"):
@@ -203,14 +204,19 @@ def wait_memory_still(gateway, seconds=10):
 
 # -- idle connections
 
+def need_files(most):
+    need(FILES >= most, f"a process may have {FILES} files open here; {most} are needed")
+
+
 def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crowd):
-    need(FILES >= 3 * IDLE + 1000, f"a process may have {FILES} files open here; {3 * IDLE + 1000} are needed")
+    need_files(3 * IDLE + 1000)
     gateway = make_gateway({"timeouts": {"idle": "10m"}, "log": {"level": "warn"}})
     port = gateway.ssh_port()
     with EchoTarget(short_answers) as web:
         gateway.wait_route(routes.set("many", ssh=ssh(port, banner_target), http=[http(8888, web.port)]))
         host = gateway.host("many", 8888)
-        warm = [ssh_connection(port)() for _ in range(20)] + [tls_connection(gateway, host)() for _ in range(20)]
+        warm = [connect() for connect in (ssh_connection(port), tls_connection(gateway, host))
+                for _ in range(20)]
         for sock in warm:
             sock.close()
         wait_for(lambda: not gateway.sessions(), "the first connections have not ended")
@@ -224,8 +230,10 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         with_pages = wait_memory_still(gateway)
 
         each_shell, each_page = (with_shells - memory) / IDLE, (with_pages - with_shells) / IDLE
-        print(f"\n{IDLE} ssh and {IDLE} TLS connections idle: {memory / MIB:.1f} MiB before, {with_pages / MIB:.1f} with all; "
-              f"each ssh {each_shell / KIB:.1f} KiB, each TLS {each_page / KIB:.1f} KiB; {gateway.process.open_files()} files open")
+        print(f"\n{IDLE} ssh and {IDLE} TLS connections idle: "
+              f"{memory / MIB:.1f} MiB before, {with_pages / MIB:.1f} with all; "
+              f"each ssh {each_shell / KIB:.1f} KiB, each TLS {each_page / KIB:.1f} KiB; "
+              f"{gateway.process.open_files()} files open")
         assert gateway.metric("envgate_connections", protocol="https") == IDLE
         assert gateway.admin("GET", contract.ADMIN_SESSIONS + "?limit=1")[1]["total"] == 2 * IDLE
         assert (shells.quiet(), pages.quiet()) == (IDLE, IDLE), "some have been closed"
@@ -240,7 +248,8 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         shells.go()
         pages.go()
         wait_for(lambda: not gateway.sessions(), "sessions are counted that have ended", 30)
-        files_back_to(gateway, files, slack=70)  # 32 for each worker may wait in the pool, by target.pool_per_environment
+        # 32 for each worker may wait in the pool, by target.pool_per_environment
+        files_back_to(gateway, files, slack=70)
         print(f"{gateway.rss() / MIB:.1f} MiB afterwards")
 
 
@@ -254,12 +263,13 @@ def test_open_connections_are_counted_by_protocol(make_gateway, routes, banner_t
         assert gateway.metric("envgate_connections", protocol="ssh") == 1
     finally:
         sock.close()
-    wait_for(lambda: gateway.metric("envgate_connections", protocol="ssh") == 0, "it is counted after its end")
+    wait_for(lambda: gateway.metric("envgate_connections", protocol="ssh") == 0,
+             "it is counted after its end")
 
 
 def test_thousands_of_ports(make_gateway, routes, banner_target):
     """A route's port is a listening socket; all of them stand at once, and go when the routes go."""
-    need(FILES >= 2 * PORTS + 1000, f"a process may have {FILES} files open here; {2 * PORTS + 1000} are needed")
+    need_files(2 * PORTS + 1000)
     gateway = make_gateway({"log": {"level": "warn"}}, ssh_ports=PORTS)
     files, memory = gateway.process.open_files(), gateway.rss()
     first = gateway.ports["ssh"][0]
@@ -272,7 +282,8 @@ def test_thousands_of_ports(make_gateway, routes, banner_target):
              lambda: f"{gateway.metric('envgate_port_listeners')} ports are open", 30)
     took, open_now = time.monotonic() - began, gateway.process.open_files() - files
     grown = wait_memory_still(gateway) - memory
-    print(f"\n{PORTS} ports open {took:.2f} s after the file was written: {grown / MIB:.1f} MiB, {open_now} files")
+    print(f"\n{PORTS} ports open {took:.2f} s after the file was written: "
+          f"{grown / MIB:.1f} MiB, {open_now} files")
     for n in range(0, PORTS, 37):
         ssh_connection(first + n)().close()
     if gateway.memory_means_something():
@@ -281,7 +292,8 @@ def test_thousands_of_ports(make_gateway, routes, banner_target):
     for n in range(PORTS):
         routes.routes.pop(f"env{n}")
     routes.write()
-    wait_for(lambda: gateway.metric("envgate_port_listeners") == 0, "ports of routes that are gone stay open", 30)
+    wait_for(lambda: gateway.metric("envgate_port_listeners") == 0,
+             "ports of routes that are gone stay open", 30)
     files_back_to(gateway, files)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", first), 5)
@@ -321,7 +333,8 @@ def test_a_reader_that_stops(streaming, readers):
     wait_for(lambda: target.open_streams == readers, "the target was not asked")
     sent = until_still(lambda: target.sent)
     grown = gateway.rss() - memory
-    print(f"\n{readers} readers stopped: the target has sent {sent / MIB / readers:.1f} MiB to each; the gateway holds {grown / MIB:.1f} MiB")
+    print(f"\n{readers} readers stopped: the target has sent {sent / MIB / readers:.1f} MiB to each; "
+          f"the gateway holds {grown / MIB:.1f} MiB")
     assert sent < readers * 24 * MIB, "the target was not stopped"
     if gateway.memory_means_something():
         assert grown < 8 * MIB + readers * 256 * KIB
@@ -346,14 +359,16 @@ def test_a_target_that_stops_reading(gateway, routes, web):
         assert curl(gateway, gateway.host("other", 8888)).status == 200
         files, memory, sent = gateway.process.open_files(), gateway.rss(), 0
         with RawTls(gateway, gateway.host("deaf", 8888)) as client:
-            client.send(f"POST / HTTP/1.1\r\nHost: {client.sock.server_hostname}\r\nContent-Length: {1 << 30}\r\n\r\n".encode())
+            client.send(f"POST / HTTP/1.1\r\nHost: {client.sock.server_hostname}\r\n"
+                        f"Content-Length: {1 << 30}\r\n\r\n".encode())
             client.sock.settimeout(2 * SLOW)
             with contextlib.suppress(TimeoutError):
                 while sent < 1 << 30:
                     client.send(b"x" * 65536)
                     sent += 65536
             grown = gateway.rss() - memory
-            print(f"\nthe client has got rid of {sent / MIB:.1f} MiB; the gateway holds {grown / MIB:.1f} MiB")
+            print(f"\nthe client has got rid of {sent / MIB:.1f} MiB; "
+                  f"the gateway holds {grown / MIB:.1f} MiB")
             assert sent < 48 * MIB, "the client was not stopped"
             assert not gateway.memory_means_something() or grown < 8 * MIB
             assert curl(gateway, gateway.host("other", 8888)).status == 200
@@ -402,7 +417,8 @@ def test_shells_that_stop_reading(make_gateway, routes):
         wait_for(lambda: len(sent) == 20, "not every session has begun")
         total = until_still(lambda: sum(each[0] for each in sent))
         grown = gateway.rss() - memory
-        print(f"\n20 shells stopped: {total / MIB / 20:.1f} MiB each on the way; the gateway holds {grown / MIB:.1f} MiB")
+        print(f"\n20 shells stopped: {total / MIB / 20:.1f} MiB each on the way; "
+              f"the gateway holds {grown / MIB:.1f} MiB")
         assert total < 20 * 24 * MIB
         assert not gateway.memory_means_something() or grown < 8 * MIB
         for sock in socks:
@@ -413,7 +429,8 @@ def test_shells_that_stop_reading(make_gateway, routes):
 
 def test_files_come_back_however_connections_end(make_gateway, routes):
     """Half-made, refused, reset and finished connections: each gives back what it took."""
-    gateway = make_gateway({"timeouts": {"handshake": "1s", "request_head": "1s", "idle": "1s"}, "log": {"level": "warn"}})
+    gateway = make_gateway({"timeouts": {"handshake": "1s", "request_head": "1s", "idle": "1s"},
+                            "log": {"level": "warn"}})
     port = gateway.ssh_port()
     with EchoTarget(short_answers) as web:
         gateway.wait_route(routes.set("many", ssh=ssh(port, web.port), http=[http(8888, web.port)]))

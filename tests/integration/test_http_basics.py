@@ -81,8 +81,8 @@ def test_host_stays_the_public_one(gateway, host, http2):
 
 
 def test_forwarded_headers_are_overwritten(gateway, host, http2):
-    lies = ["-H", "X-Real-IP: 6.6.6.6", "-H", "X-Forwarded-For: 6.6.6.6, 7.7.7.7", "-H", "X-Forwarded-Proto: gopher",
-            "-H", "X-Forwarded-Host: evil.example"]
+    lies = ["-H", "X-Real-IP: 6.6.6.6", "-H", "X-Forwarded-For: 6.6.6.6, 7.7.7.7",
+            "-H", "X-Forwarded-Proto: gopher", "-H", "X-Forwarded-Host: evil.example"]
     seen = curl(gateway, host, "/", *lies, http2=http2).json()
     assert header(seen, "X-Real-IP") == ["127.0.0.1"]
     assert header(seen, "X-Forwarded-For") == ["127.0.0.1"]
@@ -93,10 +93,10 @@ def test_forwarded_headers_are_overwritten(gateway, host, http2):
 
 def test_hop_by_hop_fields_are_stripped(gateway, host):
     """RFC 9110, section 7.6.1; but a client may not nominate what the target relies on."""
-    seen = curl(gateway, host, "/", "-H", "Connection: keep-alive, X-Mine, Cookie, X-Forwarded-For", "-H", "X-Mine: 1",
-                "-H", "Keep-Alive: timeout=1", "-H", "Proxy-Connection: x", "-H", "TE: trailers, gzip",
-                "-H", "Cookie: session=1", "-H", "X-Yours: 2").json()
-    assert header(seen, "X-Mine") == [] and header(seen, "Keep-Alive") == [] and header(seen, "Proxy-Connection") == []
+    seen = curl(gateway, host, "/", "-H", "Connection: keep-alive, X-Mine, Cookie, X-Forwarded-For",
+                "-H", "X-Mine: 1", "-H", "Keep-Alive: timeout=1", "-H", "Proxy-Connection: x",
+                "-H", "TE: trailers, gzip", "-H", "Cookie: session=1", "-H", "X-Yours: 2").json()
+    assert header(seen, "X-Mine") == header(seen, "Keep-Alive") == header(seen, "Proxy-Connection") == []
     assert header(seen, "X-Yours") == ["2"]
     assert header(seen, "Cookie") == ["session=1"]
     assert header(seen, "X-Forwarded-For") == ["127.0.0.1"]
@@ -128,7 +128,8 @@ def test_gzip_is_not_touched(gateway, host, http2):
 
 
 def test_several_cookies_stay_several(gateway, raw, http2):
-    name, _ = raw(once(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\nContent-Length: 0\r\n\r\n"))
+    name, _ = raw(once(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n"
+                       b"Content-Length: 0\r\n\r\n"))
     assert curl(gateway, name, http2=http2).header("set-cookie") == ["a=1", "b=2; Path=/"]
 
 
@@ -169,9 +170,10 @@ def test_expect_100_continue(gateway, host):
 
 
 def test_an_answer_instead_of_100_is_final(gateway, raw):
-    name, target = raw(once(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"))
-    answer = curl(gateway, name, "/", "-H", "Expect: 100-continue", "--expect100-timeout", "60", "--data-binary",
-                  "x" * 1000, seconds=30)
+    name, target = raw(once(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n"
+                            b"Connection: close\r\n\r\nno"))
+    answer = curl(gateway, name, "/", "-H", "Expect: 100-continue", "--expect100-timeout", "60",
+                  "--data-binary", "x" * 1000, seconds=30)
     assert (answer.status, answer.body) == (417, b"no")
     assert b"xxx" not in target.connections[0].received
 
@@ -285,8 +287,8 @@ def refusals(gateway, routes, web):
     routes.set("open", write=False, http=[http(8888, web.port)])
     routes.set("asleep", write=False, state="stopped", http=[http(8888, web.port)])
     gateway.wait_route(routes.set("gone", http=[http(8888, free_port())]))
-    return {404: gateway.host("nobody", 8888), 403: gateway.host("open", 9999), 503: gateway.host("asleep", 8888),
-            502: gateway.host("gone", 8888)}
+    return {404: gateway.host("nobody", 8888), 403: gateway.host("open", 9999),
+            503: gateway.host("asleep", 8888), 502: gateway.host("gone", 8888)}
 
 
 @pytest.mark.parametrize("status", [404, 403, 503, 502])
@@ -322,17 +324,20 @@ def test_a_target_that_does_not_answer_is_504(make_gateway, routes):
         assert answer.status == 504 and answer.seconds < 10
 
 
-@pytest.mark.parametrize("garbage", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-                                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
-                                     b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", b""],
-                         ids=["not http", "two lengths", "length and chunked", "bad field", "nothing"])
+@pytest.mark.parametrize("garbage", [
+    b"SSH-2.0-x\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
+    b""], ids=["not http", "two lengths", "length and chunked", "bad field", "nothing"])
 def test_a_target_that_does_not_speak_http_is_502(gateway, raw, garbage, http2):
     name, _ = raw(once(garbage))
     assert curl(gateway, name, "/", *JSON, http2=http2).status == 502
 
 
 def test_names_that_are_not_ours(gateway, host, http2):
-    for name in (f"{ENV}-8888.other.example", f"{ENV}.container.envgate.test", f"{ENV}-x.container.envgate.test"):
+    for name in (f"{ENV}-8888.other.example", f"{ENV}.container.envgate.test",
+                 f"{ENV}-x.container.envgate.test"):
         answer = curl(gateway, name, "/", "-k", http2=http2, check=False)
         assert answer.exit != 0 or answer.status in (404, 421), name
 
@@ -367,8 +372,8 @@ def test_tls_versions(gateway, host, version):
 
 
 def test_tls_11_is_refused(gateway, host):
-    done = run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.https_port}", "-servername", host, "-tls1_1",
-                "-cipher", "DEFAULT@SECLEVEL=0"], check=False)
+    done = run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.https_port}", "-servername", host,
+                "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"], check=False)
     assert done.returncode != 0
 
 
@@ -403,7 +408,8 @@ def test_certificates_by_name(make_gateway, ca, routes, web):
 
 
 def test_the_environments_ssh_and_http_share_the_port(gateway, routes, web, sshd):
-    gateway.wait_route(routes.set("both", ssh=ssh(gateway.ssh_port(), sshd.port), http=[http(8888, web.port)]))
+    gateway.wait_route(routes.set("both", ssh=ssh(gateway.ssh_port(), sshd.port),
+                                  http=[http(8888, web.port)]))
     with RawTls(gateway, gateway.ssh_host("both"), alpn=()) as client:
         client.send(b"SSH-2.0-test\r\n")
         assert client.recv_until(b"\r\n").startswith(b"SSH-2.0-OpenSSH")

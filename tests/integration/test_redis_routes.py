@@ -36,8 +36,8 @@ def settings(redis, web, **more):
 
 def set_route(redis, env, generation, http_ports, **more):
     """The JSON route, in one SET, as our own control plane writes it."""
-    route = {"env": env, "generation": generation, "kind": "container", "state": "running", "address": "127.0.0.1",
-             "http": http_ports, **more}
+    route = {"env": env, "generation": generation, "kind": "container", "state": "running",
+             "address": "127.0.0.1", "http": http_ports, **more}
     redis.cli("SET", f"env:{env}:route", json.dumps(route))
     return route
 
@@ -75,7 +75,8 @@ class Traffic:
         self._stop.set()
         self._thread.join()
         if error == (None, None, None):
-            assert self.count > 5 and not self.failures, f"{len(self.failures)} of {self.count}: {self.failures[:5]}"
+            assert not self.failures, f"{len(self.failures)} of {self.count}: {self.failures[:5]}"
+            assert self.count > 5
 
 
 # -- the seed's keys
@@ -111,7 +112,8 @@ def test_the_seeds_keys_alone_work_at_once(make_gateway, redis, machine, tmp_pat
 def test_access_info_carries_what_it_says(gateway, redis, web):
     """The seed's fourth key holds a password, which must appear nowhere."""
     redis.seed_route(SEED, "127.0.0.1", gateway.ssh_port())
-    redis.cli("SET", f"env:{SEED}:access_info", json.dumps({"environment_id": SEED, "ssh_password": "hunter2hunter2"}))
+    redis.cli("SET", f"env:{SEED}:access_info",
+              json.dumps({"environment_id": SEED, "ssh_password": "hunter2hunter2"}))
     route = wait_for(lambda: gateway.route(SEED), "the route did not come")
     assert "hunter2" not in json.dumps(route)
     assert "hunter2" not in gateway.process.log.read_text()
@@ -133,7 +135,8 @@ def test_our_own_key_wins_over_the_seeds(gateway, redis, web):
         wait_for(lambda: gateway.route("both")["generation"] == 1, "the JSON route is not obeyed")
         assert curl(gateway, gateway.host("both", 8888)).json()["target"] == "json"
         redis.cli("DEL", "env:both:route")
-        wait_for(lambda: curl(gateway, gateway.host("both", 8888)).status == 403, "it did not fall back to the seed's keys")
+        wait_for(lambda: curl(gateway, gateway.host("both", 8888)).status == 403,
+                 "it did not fall back to the seed's keys")
         assert curl(gateway, gateway.host("both", web.port)).status == 200
 
 
@@ -177,7 +180,8 @@ def test_not_one_byte_to_the_old_target_after_a_change(gateway, redis):
             before = sum(map(len, old.seen()))
             traffic.more(20)
             assert sum(map(len, old.seen())) == before
-        assert all(connection.ended.is_set() for connection in old.connections), "a pooled connection was kept"
+        assert all(connection.ended.is_set() for connection in old.connections), \
+            "a pooled connection was kept"
 
 
 def test_delete_and_expiry(gateway, redis, web):
@@ -249,7 +253,8 @@ def test_killed_and_restarted_empty(gateway, redis, web, host):
         redis.start()
         wait_for(lambda: source_is_connected(gateway), "it did not connect again", 20)
         set_route(redis, "steady", 2, [http(8888, web.port)])  # the control plane fills it again
-        wait_for(lambda: (gateway.route("steady") or {}).get("generation") == 2, "changes are not followed again")
+        wait_for(lambda: (gateway.route("steady") or {}).get("generation") == 2,
+                 "changes are not followed again")
         traffic.more()
 
 
@@ -357,5 +362,6 @@ def test_a_thousand_routes_at_once(gateway, redis, web):
                                                 "state": "running", "address": "127.0.0.1",
                                                 "http": [http(8888, web.port)]}) + "'\n" for n in range(1000))
     run([debian_tool("redis-cli"), "-p", redis.port], input=lines.encode())
-    wait_for(lambda: gateway.metric("envgate_routes") >= 1000, lambda: f"{gateway.metric('envgate_routes')} of 1000")
+    wait_for(lambda: gateway.metric("envgate_routes") >= 1000,
+             lambda: f"{gateway.metric('envgate_routes')} of 1000")
     assert curl(gateway, gateway.host("many999", 8888)).status == 200

@@ -59,7 +59,8 @@ def recv_end(connection):
 
 def told_nothing_of_the_target(data):
     """The end alone, or the gateway's own line of explanation, which ssh -v shows (RFC 4253, section 4.2)."""
-    return data == b"" or (data.startswith(b"envgate: ") and data.count(b"\n") == 1 and b"127.0.0.1" not in data)
+    one_line = data.startswith(b"envgate: ") and data.count(b"\n") == 1
+    return data == b"" or (one_line and b"127.0.0.1" not in data)
 
 
 def accepts(port):
@@ -190,8 +191,9 @@ def test_a_stopped_environment_is_not_connected_to(gateway, routes, target):
 def test_what_is_not_ssh_is_closed_counted_and_never_reaches_the_target(gateway, routes, target):
     port, _ = open_route(gateway, routes, "guarded", target)
     before = gateway.refused(contract.NOT_SSH)
-    payloads = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\x03\x00\x00\x13\x0e\xe0",
-                b"SSH-3.0-x\r\n", b"ssh-2.0-x\r\n", b"\x00" * 300, b"SSH-2.0" + b"x" * 300]
+    payloads = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+                b"\x03\x00\x00\x13\x0e\xe0", b"SSH-3.0-x\r\n", b"ssh-2.0-x\r\n", b"\x00" * 300,
+                b"SSH-2.0" + b"x" * 300]
     for payload in payloads:
         with connect(port) as connection:
             connection.sendall(payload)
@@ -248,7 +250,9 @@ def test_a_target_that_says_nothing_is_given_up(make_gateway, routes):
 
 
 def test_a_target_that_is_not_ssh_is_not_shown_to_the_client(make_gateway, routes):
-    gateway = make_gateway({"timeouts": {"ssh_banner": "1s"}})  # lines may come before a banner: only time tells
+    # lines may come before a banner: only time tells
+    gateway = make_gateway({"timeouts": {"ssh_banner": "1s"}})
+
     def web_server(connection):
         connection.send(b"HTTP/1.1 400 Bad Request\r\nServer: inner/1.0\r\n\r\n")
         connection.recv_all()
@@ -369,7 +373,8 @@ def test_a_reader_that_stops_holds_the_sender_back(gateway, routes):
             connection.shutdown(socket.SHUT_WR)
             recv_end(connection)
         seen = target.connections[-1]
-        wait_for(lambda: getattr(seen, "total", 0) == sent + len(BANNER), lambda: f"{vars(seen).get('total')} of {sent}")
+        wait_for(lambda: getattr(seen, "total", 0) == sent + len(BANNER),
+                 lambda: f"{vars(seen).get('total')} of {sent}")
 
 
 def test_sessions_are_listed_and_can_be_killed(gateway, routes, target):
@@ -432,7 +437,8 @@ def test_proxy_header_from_a_trusted_peer_says_who_it_is(make_gateway, routes, t
         connection.sendall(HEADERS[version] + BANNER)
         assert recv_exactly(connection, len(TARGET_BANNER) + len(BANNER)) == TARGET_BANNER + BANNER
     lines = wait_for(lambda: [line for line in gateway.log_lines(contract.SSH_EVENT)
-                              if line.get("source_ip") == "203.0.113.7"], "the log does not name the real source")
+                              if line.get("source_ip") == "203.0.113.7"],
+                     "the log does not name the real source")
     assert lines[0]["environment_id"] == "proxied"
     assert all(b"PROXY" not in seen and V2 not in seen for seen in target.seen())
 
@@ -449,8 +455,10 @@ def test_proxy_header_from_anyone_else_is_not_believed(make_gateway, routes, tar
     say_hello(port).close()
 
 
-@pytest.mark.parametrize("garbage", ids=["bad address", "overlong", "bad version", "short"], argvalues=[b"PROXY TCP4 999.1.1.1 1.1.1.1 1 2\r\n", b"PROXY UNKNOWN" + b"x" * 200,
-                                     V2 + b"\x31\x11\x00\x0c" + b"\0" * 12, V2 + b"\x21\x11\x00\x01\0"])
+@pytest.mark.parametrize("garbage", [
+    b"PROXY TCP4 999.1.1.1 1.1.1.1 1 2\r\n", b"PROXY UNKNOWN" + b"x" * 200,
+    V2 + b"\x31\x11\x00\x0c" + b"\0" * 12, V2 + b"\x21\x11\x00\x01\0"],
+    ids=["bad address", "overlong", "bad version", "short"])
 def test_a_malformed_proxy_header_is_refused(make_gateway, routes, target, garbage):
     gateway = make_gateway({"proxy_protocol": {"trusted": ["127.0.0.0/8"]}})
     port, _ = open_route(gateway, routes, "mangled", target)

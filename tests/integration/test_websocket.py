@@ -123,7 +123,8 @@ def handshake_answer(head):
 def opening(host, **changes):
     fields = {"Host": host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
               "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), **changes}
-    return "GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items() if v is not None) + "\r\n"
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
+    return "GET /ws HTTP/1.1\r\n" + "".join(lines) + "\r\n"
 
 
 @pytest.fixture
@@ -203,7 +204,8 @@ def test_other_upgrades_are_not_forwarded(gateway, raw):
         connection.recv_all()
     name, target = raw(script)
     with RawTls(gateway, name) as client:
-        client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n"
+                    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                     "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n".encode())
         client.response()
     seen = b"".join(target.seen()).lower()
