@@ -7,8 +7,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Ca, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
-from harness.routes import ssh  # noqa: E402
+from harness import Ca, EchoTarget, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
+from harness.routes import http, ssh  # noqa: E402
+from harness.victim import ENV as VICTIM  # noqa: E402
+from harness.victim import answer_each  # noqa: E402
 
 DOMAIN = "envgate.test"
 
@@ -43,6 +45,35 @@ def ssh_gateway(tmp_path_factory, ca, sshd):
         gateway.wait_route(route)
         yield gateway
 
+
+# -- for the modules of attacks
+
+@pytest.fixture(scope="module")
+def target():
+    """The attacked environment's target."""
+    with EchoTarget(answer_each) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory, request, ca, target):
+    """A gateway before `target`, with the settings in FRONT, if the module has any.
+    It opens a connection to the target for each request, so that what came of one stands by itself."""
+    directory = tmp_path_factory.mktemp("attacks")
+    routes = RouteFile(directory / "routes.yaml")
+    settings = {"target": {"pool_idle": "0"}, **getattr(request.module, "FRONT", {})}
+    with Gateway(directory, ca, settings) as gateway:
+        gateway.wait_route(routes.set(VICTIM, http=[http(8888, target.port)]))
+        yield gateway
+
+
+@pytest.fixture
+def name(front):
+    """The public name of the attacked environment."""
+    return front.host(VICTIM, 8888)
+
+
+# -- a gateway for one test
 
 @pytest.fixture
 def routes(tmp_path):
