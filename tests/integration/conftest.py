@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import Ca, EchoTarget, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
-from harness.routes import http, ssh  # noqa: E402
+from harness.routes import ENV, http, ssh  # noqa: E402
 from harness.victim import ENV as VICTIM  # noqa: E402
 from harness.victim import answer_each  # noqa: E402
 
@@ -34,13 +34,12 @@ def web():
 
 @pytest.fixture(scope="module")
 def ssh_gateway(tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it:
-    the seed's environment, and its port `env_port`."""
+    """One gateway for a module whose tests change nothing in it: one environment, and its port `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
     gateway = Gateway(directory, ca)
     gateway.env_port = gateway.ssh_port()
-    route = routes.set("6hiflzwte2xnkroq", ssh=ssh(gateway.env_port, sshd.port), kind="physical")
+    route = routes.set(ENV, ssh=ssh(gateway.env_port, sshd.port), kind="physical")
     with gateway:
         gateway.wait_route(route)
         yield gateway
@@ -101,3 +100,15 @@ def make_gateway(tmp_path, ca, routes):
 @pytest.fixture
 def gateway(make_gateway):
     return make_gateway()
+
+
+@pytest.fixture
+def host(gateway, routes, web):
+    """The public name of an application that answers, in both protocols."""
+    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
+    return gateway.host(ENV, 8888)
+
+
+@pytest.fixture(params=[False, True], ids=["h1", "h2"])
+def http2(request):
+    return request.param

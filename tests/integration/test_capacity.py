@@ -1,90 +1,22 @@
 # ctest: timeout=600 processors=2
-"""Many connections, and slow ones: what an idle connection costs, thousands of ports
-open at once, and a transfer whose other end stops reading. Memory and open files are
-counted in the gateway's own /proc; the figures are printed (-s). Clients and targets
-live in processes of their own, since a process may have only so many files open."""
+"""Many connections, and slow ones: what an idle connection costs, thousands of ports open at once, and a
+transfer whose other end stops reading. Memory and open files are counted in the gateway's own /proc; the
+figures are printed (-s)."""
 import contextlib
-import multiprocessing
-import os
-import resource
-import selectors
 import socket
-import ssl
 import threading
 import time
 
 import pytest
 
-from harness import SLOW, EchoTarget, HttpTarget, RawTls, contract, curl, free_port, need, wait_for
+from harness import SLOW, EchoTarget, HttpTarget, RawTls, contract, curl, need, wait_for
+from harness.crowd import BANNER, FILES, Crowd, banner_target, ssh_connection, tls_connection
 from harness.routes import http, ssh
 
 MIB = 1 << 20
 KIB = 1 << 10
-BANNER = b"SSH-2.0-idle\r\n"
 IDLE = 5000       # connections of each kind
 PORTS = 2000
-FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-
-
-# -- crowds: processes that hold connections open
-
-def _hold(connect, count, pipe):
-    """Opens `count` connections, says how many stand, and holds them until told to check, or to go."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    held, failed = [], ""
-    try:
-        for _ in range(count):
-            held.append(connect())
-    except OSError as error:
-        failed = repr(error)
-    pipe.send((len(held), failed))
-    while pipe.recv() == "check":
-        pipe.send(sum(map(_is_quiet, held)))
-    for sock in held:
-        sock.close()
-    os._exit(0)  # nothing of the parent's is this process's to tidy up
-
-
-def _is_quiet(sock):
-    """Open, with nothing to read: neither an end nor an error has come."""
-    selector = selectors.DefaultSelector()
-    selector.register(sock, selectors.EVENT_READ)
-    quiet = not selector.select(0)
-    selector.close()
-    return quiet
-
-
-class Crowd:
-    def __init__(self, connect, count, processes=2):
-        context = multiprocessing.get_context("fork")
-        self.pipes, self.processes = [], []
-        for _ in range(processes):
-            mine, theirs = context.Pipe()
-            process = context.Process(target=_hold, args=(connect, count // processes, theirs), daemon=True)
-            process.start()
-            self.pipes.append(mine)
-            self.processes.append(process)
-
-    def stand(self, seconds=120):
-        """How many connections were made; fails where one was refused."""
-        total = 0
-        for pipe in self.pipes:
-            assert pipe.poll(seconds * SLOW), "the connections are not open in time"
-            count, failed = pipe.recv()
-            assert not failed, f"after {count} connections: {failed}"
-            total += count
-        return total
-
-    def quiet(self):
-        for pipe in self.pipes:
-            pipe.send("check")
-        return sum(pipe.recv() for pipe in self.pipes)
-
-    def go(self):
-        for pipe in self.pipes:
-            pipe.send("go")
-        for process in self.processes:
-            process.join(30)
 
 
 @pytest.fixture
@@ -96,83 +28,13 @@ def crowd():
         return crowds[-1]
     yield make
     for one in crowds:
-        for process in one.processes:
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-
-def _serve_banners(port, ready):
-    """An ssh target for a crowd: says its banner, hears what comes, and never ends by itself."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(4096)
-    ready.set()
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is listener:
-                sock, _ = listener.accept()
-                sock.sendall(BANNER)
-                selector.register(sock, selectors.EVENT_READ)
-            elif not _drain(key.fileobj):
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
-
-
-def _drain(sock):
-    try:
-        return sock.recv(65536) != b""
-    except OSError:
-        return False
+        one.end()
 
 
 @pytest.fixture
-def banner_target():
-    port, context = free_port(), multiprocessing.get_context("fork")
-    ready = context.Event()
-    process = context.Process(target=_serve_banners, args=(port, ready), daemon=True)
-    process.start()
-    assert ready.wait(10 * SLOW), "the target does not listen"
-    yield port
-    process.kill()
-    process.join()
-
-
-def tls_connection(gateway, host):
-    """Connects and asks once, so that what is idle is a connection that has been used."""
-    context = ssl.create_default_context(cafile=str(gateway.ca.file))
-    port, request = gateway.https_port, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-
-    def connect():
-        sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30 * SLOW),
-                                   server_hostname=host)
-        sock.sendall(request)
-        answer = b""
-        while not answer.endswith(b"ok"):
-            piece = sock.recv(1000)
-            if not piece:
-                raise ConnectionResetError("closed instead of an answer")
-            answer += piece
-        return sock
-    return connect
-
-
-def ssh_connection(port):
-    def connect():
-        sock = socket.create_connection(("127.0.0.1", port), 30 * SLOW)
-        sock.sendall(BANNER)
-        answer = b""
-        while len(answer) < len(BANNER):
-            piece = sock.recv(1000)
-            if not piece:
-                raise ConnectionResetError(f"closed after {answer!r}")
-            answer += piece
-        return sock
-    return connect
+def banners():
+    with banner_target() as port:
+        yield port
 
 
 def short_answers(connection):
@@ -208,12 +70,12 @@ def need_files(most):
     need(FILES >= most, f"a process may have {FILES} files open here; {most} are needed")
 
 
-def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crowd):
+def test_ten_thousand_idle_connections(make_gateway, routes, banners, crowd):
     need_files(3 * IDLE + 1000)
     gateway = make_gateway({"timeouts": {"idle": "10m"}, "log": {"level": "warn"}})
     port = gateway.ssh_port()
     with EchoTarget(short_answers) as web:
-        gateway.wait_route(routes.set("many", ssh=ssh(port, banner_target), http=[http(8888, web.port)]))
+        gateway.wait_route(routes.set("many", ssh=ssh(port, banners), http=[http(8888, web.port)]))
         host = gateway.host("many", 8888)
         warm = [connect() for connect in (ssh_connection(port), tls_connection(gateway, host))
                 for _ in range(20)]
@@ -253,10 +115,10 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         print(f"{gateway.rss() / MIB:.1f} MiB afterwards")
 
 
-def test_open_connections_are_counted_by_protocol(make_gateway, routes, banner_target):
+def test_open_connections_are_counted_by_protocol(make_gateway, routes, banners):
     gateway = make_gateway()
     port = gateway.ssh_port()
-    gateway.wait_route(routes.set("counted", ssh=ssh(port, banner_target)))
+    gateway.wait_route(routes.set("counted", ssh=ssh(port, banners)))
     sock = ssh_connection(port)()
     assert gateway.metric("envgate_connections_total", protocol="ssh") == 1
     try:
@@ -267,14 +129,14 @@ def test_open_connections_are_counted_by_protocol(make_gateway, routes, banner_t
              "it is counted after its end")
 
 
-def test_thousands_of_ports(make_gateway, routes, banner_target):
+def test_thousands_of_ports(make_gateway, routes, banners):
     """A route's port is a listening socket; all of them stand at once, and go when the routes go."""
     need_files(2 * PORTS + 1000)
     gateway = make_gateway({"log": {"level": "warn"}}, ssh_ports=PORTS)
     files, memory = gateway.process.open_files(), gateway.rss()
     first = gateway.ports["ssh"][0]
     for n in range(PORTS):
-        route = routes.set(f"env{n}", write=False, ssh=ssh(first + n, banner_target))
+        route = routes.set(f"env{n}", write=False, ssh=ssh(first + n, banners))
     began = time.monotonic()
     routes.write()
     gateway.wait_route(route, 30)

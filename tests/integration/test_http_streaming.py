@@ -13,19 +13,7 @@ from harness.h2_client import H2Client
 from harness.http_target import BLOCK, pattern_sha256
 from harness.routes import http
 
-ENV = "abc123def456"
 MOST_GROWTH = 24 << 20  # bytes of resident memory that a gigabyte in passing may cost
-
-
-@pytest.fixture
-def host(gateway, routes, web):
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    return gateway.host(ENV, 8888)
-
-
-@pytest.fixture(params=[False, True], ids=["h1", "h2"])
-def http2(request):
-    return request.param
 
 
 class CurlPipe:

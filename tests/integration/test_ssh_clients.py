@@ -14,6 +14,7 @@ import pytest
 
 from harness import BIG, EchoTarget, Process, contract, debian_tool, free_port, run, wait_for
 from harness.http_target import BLOCK, pattern_sha256
+from harness.routes import ENV
 from harness.ssh_clients import CLIENTS, OpenSsh
 
 
@@ -242,7 +243,7 @@ def test_many_channels_on_one_connection(openssh, tmp_path):
 def test_openssl_as_proxy_command(ssh_gateway, sshd, tmp_path):
     proxy = (f"{debian_tool('openssl')} s_client -quiet -verify_quiet -verify_return_error "
              f"-CAfile {ssh_gateway.ca.file} -connect 127.0.0.1:{ssh_gateway.https_port} -servername %h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host("6hiflzwte2xnkroq"),
+    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
                      ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr
@@ -250,7 +251,7 @@ def test_openssl_as_proxy_command(ssh_gateway, sshd, tmp_path):
 
 def test_envctl_connect_as_proxy_command(ssh_gateway, sshd, tmp_path):
     proxy = contract.envctl_connect(ssh_gateway, "%h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host("6hiflzwte2xnkroq"),
+    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
                      ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr
@@ -261,7 +262,7 @@ def test_the_sessions_were_logged(ssh_gateway, openssh):
     run(openssh.command("true"))
     lines = wait_for(lambda: ssh_gateway.log_lines(contract.SSH_EVENT), "no line for an SSH connection")
     line = lines[-1]
-    assert line["environment_id"] == "6hiflzwte2xnkroq"
+    assert line["environment_id"] == ENV
     assert line["type"] == "physical"
     assert line["source_ip"] == "127.0.0.1"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])

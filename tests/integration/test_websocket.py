@@ -15,15 +15,7 @@ from wsproto.frame_protocol import CloseReason
 from harness import SLOW, EchoTarget, RawTls, wait_for
 from harness.h2_client import H2Client
 from harness.http_target import BLOCK
-from harness.routes import http
-
-ENV = "notebook1"
-
-
-@pytest.fixture
-def host(gateway, routes, web):
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    return gateway.host(ENV, 8888)
+from harness.routes import ENV, http
 
 
 def with_socket(gateway, host, use, **options):

@@ -5,10 +5,8 @@ import subprocess
 
 from .machine import BIN
 from .process import run
+from .routes import ENV
 from .ssh_clients import OpenSsh
-
-ENV = "6hiflzwte2xnkroq"
-
 
 def envctl(gateway, *arguments, status=0, **options):
     """envctl's output, once it has ended with that status: (stdout, stderr)."""
