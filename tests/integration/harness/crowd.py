@@ -118,9 +118,11 @@ def banner_target():
     process = context.Process(target=_serve_banners, args=(port, ready), daemon=True)
     process.start()
     assert ready.wait(10 * SLOW), "the target does not listen"
-    yield port
-    process.kill()
-    process.join()
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.join()
 
 
 def tls_connection(gateway, host):
