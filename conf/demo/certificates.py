@@ -1,8 +1,8 @@
 """The quickstart's own certificate authority and the gateway's certificate, made with openssl.
 
 The authority is made at the first run and kept; browsers are asked to trust it, so it is held to names under
-`localhost` (a name constraint) and its key is readable by its owner alone. The certificate is made anew when less than
-a month of it is left; it lives 397 days, since browsers refuse more than 398."""
+`localhost` (a name constraint) and its key is readable by its owner alone. The certificate is made anew when
+less than a month of it is left; it lives 397 days, since browsers refuse more than 398."""
 import os
 import subprocess
 from pathlib import Path
@@ -73,7 +73,8 @@ class Certificates:
         if not _good(self.ca, self.ca_key, "-CAfile", self.ca):
             self._make_ca()
         names = [self.domain, f"*.container.{self.domain}", f"*.ssh.{self.domain}"]
-        if not _good(self.certificate, self.key, "-CAfile", self.ca, "-verify_hostname", f"demo.ssh.{self.domain}"):
+        if not _good(self.certificate, self.key, "-CAfile", self.ca,
+                     "-verify_hostname", f"demo.ssh.{self.domain}"):
             self._make_leaf(names)
 
     def _make_ca(self):
@@ -81,7 +82,8 @@ class Certificates:
         config.write_text(CA_CONFIG.format(host=os.uname().nodename[:40], domain=self.domain))
         old = os.umask(0o077)
         try:
-            _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.ca_key)
+            _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-out", self.ca_key)
         finally:
             os.umask(old)
         _openssl("req", "-x509", "-new", "-key", self.ca_key, "-config", config, "-sha256", "-days", 3650,
@@ -89,14 +91,16 @@ class Certificates:
 
     def _make_leaf(self, names):
         config, request = self.directory / "gateway.cnf", self.directory / "gateway.csr"
-        config.write_text(LEAF_CONFIG.format(domain=self.domain, names=", ".join(f"DNS:{name}" for name in names)))
+        dns_names = ", ".join(f"DNS:{name}" for name in names)
+        config.write_text(LEAF_CONFIG.format(domain=self.domain, names=dns_names))
         old = os.umask(0o077)
         try:
             _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.key)
         finally:
             os.umask(old)
         _openssl("req", "-new", "-key", self.key, "-config", config, "-out", request)
-        # A random serial number, so that a browser that saw an earlier authority's certificate is not confused.
+        # A random serial number, so that a browser that saw
+        # an earlier authority's certificate is not confused.
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-set_serial",
                  int.from_bytes(os.urandom(16), "big") >> 1, "-sha256", "-days", 397, "-extfile", config,
                  "-extensions", "leaf", "-out", self.certificate)

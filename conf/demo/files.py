@@ -1,13 +1,15 @@
 """What the quickstart writes into its data directory for the gateway, for ssh and for people."""
 
 SETTINGS = """\
-# The quickstart gateway's settings, written by conf/quickstart at each start. conf/envgate.yaml documents every key.
+# The quickstart gateway's settings, written by conf/quickstart at each start.
+# conf/envgate.yaml documents every key.
 domain: {domain}
 routes:
   source: file
   file: {data}/routes.yaml
   snapshot: {data}/routes.snapshot
-  allowed_targets: [127.0.0.0/8]  # the demo environment is this machine itself, which is refused unless listed
+  # The demo environment is this machine itself, which is refused unless listed.
+  allowed_targets: [127.0.0.0/8]
 ssh:
   bind: 127.0.0.1
   port_range: {ssh_range}

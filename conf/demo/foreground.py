@@ -1,12 +1,13 @@
-"""What the quickstart does while it stays: shows the gateway's log as short lines, a few a second, until Ctrl-C, or
-until something that it started ends by itself."""
+"""What the quickstart does while it stays: shows the gateway's log as short lines, a few a second,
+until Ctrl-C, or until something that it started ends by itself."""
 import json
 import signal
 import time
 
 MOST_LINES_A_SECOND = 8
 # The fields of a log line that a person watching wants, in this order; the rest is in the log file.
-SHOWN = ("event", "environment_id", "username", "method", "host", "path", "status", "source_ip", "reason", "error")
+SHOWN = ("event", "environment_id", "username", "method", "host", "path", "status", "source_ip", "reason",
+         "error")
 
 
 class Stop(Exception):
@@ -44,7 +45,8 @@ class LogTail:
         self.partial = ""
 
     def show(self):
-        """Prints what came since the last call; where it is much, the first lines and how many more there were."""
+        """Prints what came since the last call;
+        where it is much, the first lines and how many more there were."""
         text = self.partial + self.file.read()
         *lines, self.partial = text.split("\n")
         shown = [line for line in map(short, lines) if line]

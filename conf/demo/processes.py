@@ -1,5 +1,5 @@
-"""The processes that the quickstart started, written down so that a later run can end exactly those: a pid is only
-believed together with the moment at which the process started and the boot it belongs to."""
+"""The processes that the quickstart started, written down so that a later run can end exactly those:
+a pid is only believed together with the moment at which the process started and the boot it belongs to."""
 import json
 import os
 import signal
@@ -13,8 +13,8 @@ def _boot():
 
 
 def _stat(pid):
-    """(state, parent's pid, start in clock ticks since boot) of a process, or None. proc(5): the command is in
-    parentheses and may hold anything, so the fields are counted from the last one."""
+    """(state, parent's pid, start in clock ticks since boot) of a process, or None. The command is
+    in parentheses and may hold anything, so the fields are counted from the last one: proc(5)."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -29,7 +29,8 @@ def identify(name, pid):
 
 def alive(record):
     stat = _stat(record["pid"])
-    return (stat is not None and stat[0] not in "ZX" and stat[2] == record["start"] and record["boot"] == _boot())
+    return (stat is not None and stat[0] not in "ZX" and stat[2] == record["start"]
+            and record["boot"] == _boot())
 
 
 def children(pid):
@@ -43,7 +44,8 @@ def children(pid):
 
 
 class Processes:
-    """The list in DIR/processes.json: added to as each one starts, so that nothing is forgotten by a crash."""
+    """The list in DIR/processes.json: added to as each one starts,
+    so that nothing is forgotten by a crash."""
 
     def __init__(self, directory):
         self.path = Path(directory) / "processes.json"
@@ -63,11 +65,12 @@ class Processes:
         return self.logs / f"{name}.log"
 
     def start(self, name, argv):
-        """Starts a server in a session of its own (Ctrl-C is ours to answer), its output in DIR/log/NAME.log."""
+        """Starts a server in a session of its own (Ctrl-C is ours to answer),
+        its output in DIR/log/NAME.log."""
         self.logs.mkdir(exist_ok=True)
         with open(self.log(name), "wb") as out:
-            self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out,
-                                                stderr=out, start_new_session=True)
+            self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
+                                                stdout=out, stderr=out, start_new_session=True)
         self.add(name, self.popen[name].pid)
 
     def add(self, name, pid):
@@ -92,7 +95,8 @@ class Processes:
         return [record["name"] for record in self.records if not alive(record)]
 
     def stop_all(self, but=()):
-        """Ends all that still run, last started first: the gateway before what stands behind it. Returns the names."""
+        """Ends all that still run, last started first:
+        the gateway before what stands behind it. Returns the names."""
         stopped = []
         for record in reversed(self.records):
             if record["name"] in but or not alive(record):

@@ -2,8 +2,8 @@
 
   quickstart.py --data DIR start --bin DIR [--detach] [--no-demo]   |   stop   |   status
 
-The state is in DIR: ready.json while it serves, processes.json from the first process on, a lock file against two
-runs at once."""
+The state is in DIR: ready.json while it serves, processes.json from the first process on,
+a lock file against two runs at once."""
 import argparse
 import fcntl
 import json
@@ -41,7 +41,8 @@ class Quickstart:
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.lock_file = open(self.data / "lock", "w")
         except OSError as error:
-            raise RuntimeError(f"cannot write to {self.data}: {error.strerror}; choose another with --data") from None
+            raise RuntimeError(f"cannot write to {self.data}: {error.strerror}; "
+                               f"choose another with --data") from None
         fcntl.flock(self.lock_file, fcntl.LOCK_EX)
         self.processes = Processes(self.data)
 
@@ -61,8 +62,8 @@ class Quickstart:
     def start(self, binaries, with_demo):
         """Starts everything and returns what ready.json says. Ends it all again when something fails."""
         if len(str(self.admin_socket)) > LONGEST_SOCKET_PATH:
-            raise RuntimeError(f"{self.admin_socket} is too long for a socket's path ({LONGEST_SOCKET_PATH} bytes); "
-                               f"choose a shorter directory with --data")
+            raise RuntimeError(f"{self.admin_socket} is too long for a socket's path "
+                               f"({LONGEST_SOCKET_PATH} bytes); choose a shorter directory with --data")
         self.ready_file.unlink(missing_ok=True)
         if left := self.processes.stop_all():
             print(f"ended what an earlier run had left: {', '.join(left)}")
@@ -119,15 +120,17 @@ class Quickstart:
     @staticmethod
     def _check_settings(envgate, config):
         try:
-            done = subprocess.run([envgate, "--config", config, "--check"], capture_output=True, text=True, timeout=20)
+            done = subprocess.run([envgate, "--config", config, "--check"], capture_output=True, text=True,
+                                  timeout=20)
         except OSError as error:
-            raise RuntimeError(f"cannot run {envgate}: {error.strerror}; build it with conf/quickstart --build-only, "
-                               f"or name the right directory with --bin") from None
+            raise RuntimeError(f"cannot run {envgate}: {error.strerror}; build it with conf/quickstart "
+                               f"--build-only, or name the right directory with --bin") from None
         if done.returncode != 0:
             raise RuntimeError(f"the gateway refuses its settings, {config}:\n{done.stdout}{done.stderr}")
 
     def _wait(self, at, ca, with_demo):
-        """Until the gateway is ready and, with the demo, until the page and the SSH server answer through it."""
+        """Until the gateway is ready and, with the demo,
+        until the page and the SSH server answer through it."""
         checks = [lambda: probe.ready(self.admin_socket)]
         if with_demo:
             checks += [lambda: probe.page(ca, f"demo-8888.container.{DOMAIN}", at["https"]),
@@ -149,9 +152,10 @@ class Quickstart:
             "domain": DOMAIN, "data": str(self.data), "config": str(self.data / "envgate.yaml"),
             "routes": str(self.data / "routes.yaml"), "logs": str(self.data / "log"),
             "admin_socket": str(self.admin_socket), "metrics": f"http://127.0.0.1:{at['metrics']}/metrics",
-            "https": f"127.0.0.1:{at['https']}", "http": f"127.0.0.1:{at['http']}", "ca": str(certificates.ca),
-            "ssh_config": str(self.data / "ssh_config"), "envgate": str(binaries / "envgate"),
-            "envctl": str(binaries / "envctl"), "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "https": f"127.0.0.1:{at['https']}", "http": f"127.0.0.1:{at['http']}",
+            "ca": str(certificates.ca), "ssh_config": str(self.data / "ssh_config"),
+            "envgate": str(binaries / "envgate"), "envctl": str(binaries / "envctl"),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         if target:
             ready |= {"environment": "demo", "url": f"https://demo-8888.container.{DOMAIN}:{at['https']}/",
@@ -169,7 +173,8 @@ class Quickstart:
     # -- stop
 
     def stop(self):
-        """Ends what processes.json lists, and the run in the foreground that watches over it. Returns the names."""
+        """Ends what processes.json lists,
+        and the run in the foreground that watches over it. Returns the names."""
         watcher = self.processes.find("quickstart")
         self.ready_file.unlink(missing_ok=True)
         if watcher and watcher["pid"] != os.getpid():
@@ -202,8 +207,8 @@ def show(ready, headline):
     print(f"{headline}\n")
     if "url" in ready:
         print(f"  {ready['ssh']}\n  {ready['url']}\n")
-        print(f"The certificate comes from a local CA, made for this machine and for names under {DOMAIN} alone.\n"
-              f"Import {ready['ca']} into the browser, or:\n\n"
+        print(f"The certificate comes from a local CA, made for this machine and for names under {DOMAIN} "
+              f"alone.\nImport {ready['ca']} into the browser, or:\n\n"
               f"  curl --cacert {shell_word(ready['ca'])} {ready['url']}\n")
     else:
         print(f"  Write routes into {ready['routes']}; they are obeyed at once.\n"

@@ -1,5 +1,6 @@
-"""The demo environment: a real OpenSSH server and a small web page on this machine, as the gateway's target. Both
-listen on 127.0.0.1 alone, and the SSH server admits one key, made at the first run, for the user who runs it."""
+"""The demo environment: a real OpenSSH server and a small web page on this
+machine, as the gateway's target. Both listen on 127.0.0.1 alone, and the SSH
+server admits one key, made at the first run, for the user who runs it."""
 import os
 import pwd
 import shutil
@@ -14,7 +15,8 @@ ListenAddress 127.0.0.1
 HostKey "{directory}/host_ed25519"
 AuthorizedKeysFile "{tokens}/demo_key.pub"
 PidFile none
-# The data directory may lie below one that others can write to, such as /tmp; the keys themselves are protected.
+# The data directory may lie below one that others can write to, such as /tmp;
+# the keys themselves are protected.
 StrictModes no
 UsePAM {pam}
 PasswordAuthentication no
@@ -28,7 +30,8 @@ Subsystem sftp internal-sftp
 
 
 def _locked(user):
-    """Is the account locked (a "!" before its password)? Without PAM, sshd refuses such a user even with a key."""
+    """Is the account locked (a "!" before its password)? Without PAM,
+    sshd refuses such a user even with a key."""
     try:
         for line in Path("/etc/shadow").read_text().splitlines():
             name, password = line.split(":")[:2]
@@ -50,8 +53,8 @@ class DemoTarget:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         for path, comment in ((self.key, "envgate demo"), (self.host_key, "envgate demo host")):
             if not path.exists():
-                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)],
-                               check=True)
+                subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment,
+                                "-f", str(path)], check=True)
         if os.getuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd does not start as root without it
         (self.directory / "sshd_config").write_text(SSHD_CONFIG.format(

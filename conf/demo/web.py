@@ -1,5 +1,5 @@
-"""The demo environment's web page, as a customer's application would be: a page, server-sent events and a WebSocket.
-It knows nothing of the gateway. Usage: web.py PORT (on 127.0.0.1)."""
+"""The demo environment's web page, as a customer's application would be: a page,
+server-sent events and a WebSocket. It knows nothing of the gateway. Usage: web.py PORT (on 127.0.0.1)."""
 import base64
 import hashlib
 import html
@@ -82,7 +82,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_frame(opcode or 1, payload)
 
     def read_frame(self):
-        """(opcode, payload) of a frame, or None at the end. Fragments are answered one by one, which an echo may."""
+        """(opcode, payload) of a frame, or None at the end.
+        Fragments are answered one by one, which an echo may."""
         head = self.rfile.read(2)
         if len(head) < 2:
             return None

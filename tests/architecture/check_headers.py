@@ -46,7 +46,9 @@ def parse_alone(root, header, flags):
     # -include: a header given as the input itself would warn about its #pragma once.
     command = flags + ["-fsyntax-only", "-Werror", "-include", str(header), "-x", "c++", "/dev/null"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    return None if done.returncode == 0 else f"{header.relative_to(root)} does not compile alone:\n{done.stderr}"
+    if done.returncode == 0:
+        return None
+    return f"{header.relative_to(root)} does not compile alone:\n{done.stderr}"
 
 
 def main(root, commands_file):

@@ -1,4 +1,5 @@
-"""Fixtures: a certificate authority and an sshd for the whole module run, and per test a gateway with a route file."""
+"""Fixtures: a certificate authority and an sshd for the whole module run,
+and per test a gateway with a route file."""
 import sys
 from pathlib import Path
 
@@ -6,8 +7,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness import Ca, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
-from harness.routes import ssh  # noqa: E402
+from harness import Ca, EchoTarget, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
+from harness.routes import ENV, http, ssh  # noqa: E402
+from harness.victim import ENV as VICTIM  # noqa: E402
+from harness.victim import answer_each  # noqa: E402
 
 DOMAIN = "envgate.test"
 
@@ -31,16 +34,45 @@ def web():
 
 @pytest.fixture(scope="module")
 def ssh_gateway(tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it: the seed's environment, and its port `env_port`."""
+    """One gateway for a module whose tests change nothing in it: one environment, and its port `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
     gateway = Gateway(directory, ca)
     gateway.env_port = gateway.ssh_port()
-    route = routes.set("6hiflzwte2xnkroq", ssh=ssh(gateway.env_port, sshd.port), kind="physical")
+    route = routes.set(ENV, ssh=ssh(gateway.env_port, sshd.port), kind="physical")
     with gateway:
         gateway.wait_route(route)
         yield gateway
 
+
+# -- for the modules of attacks
+
+@pytest.fixture(scope="module")
+def target():
+    """The attacked environment's target."""
+    with EchoTarget(answer_each) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory, request, ca, target):
+    """A gateway before `target`, with the settings in FRONT, if the module has any.
+    It opens a connection to the target for each request, so that what came of one stands by itself."""
+    directory = tmp_path_factory.mktemp("attacks")
+    routes = RouteFile(directory / "routes.yaml")
+    settings = {"target": {"pool_idle": "0"}, **getattr(request.module, "FRONT", {})}
+    with Gateway(directory, ca, settings) as gateway:
+        gateway.wait_route(routes.set(VICTIM, http=[http(8888, target.port)]))
+        yield gateway
+
+
+@pytest.fixture
+def name(front):
+    """The public name of the attacked environment."""
+    return front.host(VICTIM, 8888)
+
+
+# -- a gateway for one test
 
 @pytest.fixture
 def routes(tmp_path):
@@ -68,3 +100,15 @@ def make_gateway(tmp_path, ca, routes):
 @pytest.fixture
 def gateway(make_gateway):
     return make_gateway()
+
+
+@pytest.fixture
+def host(gateway, routes, web):
+    """The public name of an application that answers, in both protocols."""
+    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
+    return gateway.host(ENV, 8888)
+
+
+@pytest.fixture(params=[False, True], ids=["h1", "h2"])
+def http2(request):
+    return request.param

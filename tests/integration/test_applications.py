@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""The applications that customers run, behind the gateway, used with a real browser: Jupyter runs a cell over its kernel
-WebSocket, noVNC loads; and the load tools of nghttp2."""
+"""The applications that customers run, behind the gateway, used with a real browser:
+Jupyter runs a cell over its kernel WebSocket, noVNC loads; and the load tools of nghttp2."""
 import base64
 import json
 import os
@@ -24,14 +24,19 @@ class Browser:
     def __init__(self, directory, gateway):
         self.port = free_port()
         self.process = Process("chromedriver", [debian_tool("chromedriver"), f"--port={self.port}"],
-                               directory / "chromedriver.log", env={"HOME": str(directory), "TMPDIR": str(directory)})
+                               directory / "chromedriver.log",
+                               env={"HOME": str(directory), "TMPDIR": str(directory)})
         self.process.wait_until(self._ready, "ready", 30)
-        # The test CA's own certificates are trusted by public key, so that no other check of Chromium's is turned off.
-        pins = ",".join(public_key_pin(entry["certificate"]) for entry in gateway.settings["https"]["certificates"])
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--window-size=1280,900",
-                     f"--user-data-dir={directory / 'profile'}", f"--ignore-certificate-errors-spki-list={pins}",
-                     f"--host-resolver-rules=MAP *.{gateway.domain} 127.0.0.1, EXCLUDE localhost", "--no-proxy-server"]
+        # The test CA's own certificates are trusted by public key,
+        # so that no other check of Chromium's is turned off.
+        certificates = gateway.settings["https"]["certificates"]
+        pins = ",".join(public_key_pin(entry["certificate"]) for entry in certificates)
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                     "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                     "--window-size=1280,900", f"--user-data-dir={directory / 'profile'}",
+                     f"--ignore-certificate-errors-spki-list={pins}",
+                     f"--host-resolver-rules=MAP *.{gateway.domain} 127.0.0.1, EXCLUDE localhost",
+                     "--no-proxy-server"]
         binary = debian_tool("chromium")
         self.session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": {"binary": binary, "args": arguments},
@@ -58,7 +63,8 @@ class Browser:
         self._call("POST", f"/session/{self.session}/url", {"url": url})
 
     def run(self, script, *arguments):
-        return self._call("POST", f"/session/{self.session}/execute/sync", {"script": script, "args": list(arguments)})
+        return self._call("POST", f"/session/{self.session}/execute/sync",
+                          {"script": script, "args": list(arguments)})
 
     def source(self):
         return self._call("GET", f"/session/{self.session}/source")
@@ -67,7 +73,8 @@ class Browser:
         return self._call("POST", f"/session/{self.session}/se/log", {"type": "browser"})
 
     def wait(self, script, what, seconds=60):
-        return wait_for(lambda: self.run(script), lambda: f"{what}; the console: {self.console()}", seconds, every=0.2)
+        return wait_for(lambda: self.run(script), lambda: f"{what}; the console: {self.console()}", seconds,
+                        every=0.2)
 
     def stop(self):
         try:
@@ -96,17 +103,19 @@ def browser(gateway, tmp_path):
 
 @pytest.fixture
 def jupyter(tmp_path, gateway, routes):
-    """Debian's notebook server, configured as a customer's image would have it: its public name is all it knows of us."""
-    need(os.path.exists("/usr/bin/jupyter-notebook"), "jupyter-notebook is not installed (tests/run installs it)")
+    """Debian's notebook server, configured as a customer's image would have it:
+    its public name is all it knows of us."""
+    need(os.path.exists("/usr/bin/jupyter-notebook"),
+         "jupyter-notebook is not installed (tests/run installs it)")
     port = free_port()
     name = gateway.host("notebook", 8888)
     home = tmp_path / "home"
     home.mkdir()
-    (home / "work.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "execution_count": None, "metadata": {},
-                                                            "outputs": [], "source": ["print(6 * 7, 'from the kernel')"]}],
-                                                 "metadata": {"kernelspec": {"display_name": "Python 3", "language":
-                                                                             "python", "name": "python3"}},
-                                                 "nbformat": 4, "nbformat_minor": 2}))
+    (home / "work.ipynb").write_text(json.dumps({
+        "cells": [{"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [],
+                   "source": ["print(6 * 7, 'from the kernel')"]}],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4, "nbformat_minor": 2}))
     argv = ["/usr/bin/python3", "/usr/bin/jupyter-notebook", "--no-browser", "--allow-root", "--ip=127.0.0.1",
             f"--port={port}", "--port-retries=0", f"--notebook-dir={home}", "--NotebookApp.token=sesame",
             "--NotebookApp.password=", f"--NotebookApp.local_hostnames=['{name}','localhost']"]
@@ -128,15 +137,16 @@ def answers(port):
 
 
 def test_jupyter_runs_a_cell(gateway, jupyter, browser):
-    """Pages, static files, XSRF cookies, REST calls and the kernel's WebSocket, all through the gateway, by a browser
-    that speaks HTTP/2 to it."""
+    """Pages, static files, XSRF cookies, REST calls and the kernel's WebSocket, all through the gateway,
+    by a browser that speaks HTTP/2 to it."""
     browser.open(f"{jupyter}/notebooks/work.ipynb?token=sesame")
     browser.wait("return window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && "
-                 "Jupyter.notebook.kernel.is_connected() && Jupyter.notebook._fully_loaded", "the kernel is not connected",
-                 120)
+                 "Jupyter.notebook.kernel.is_connected() && Jupyter.notebook._fully_loaded",
+                 "the kernel is not connected", 120)
     browser.run("Jupyter.notebook.execute_all_cells()")
     browser.wait("return document.querySelector('.output_text') && "
-                 "document.querySelector('.output_text').innerText.includes('42 from the kernel')", "the cell did not run")
+                 "document.querySelector('.output_text').innerText.includes('42 from the kernel')",
+                 "the cell did not run")
     protocol = browser.run("return performance.getEntriesByType('navigation')[0].nextHopProtocol")
     assert protocol == "h2"
 
@@ -152,7 +162,8 @@ def test_jupyter_api_with_curl(gateway, jupyter):
 # -- noVNC
 
 class VncServer:
-    """Just enough of a VNC server (RFC 6143) to be shown: 3.8, no password, one grey screen of 64 by 48 pixels."""
+    """Just enough of a VNC server (RFC 6143) to be shown:
+    3.8, no password, one grey screen of 64 by 48 pixels."""
 
     @staticmethod
     def script(connection):
@@ -177,12 +188,15 @@ def test_novnc_shows_a_desktop(gateway, routes, browser, tmp_path):
     need(os.path.exists("/usr/share/novnc/vnc.html"), "novnc is not installed (tests/run installs it)")
     port = free_port()
     with EchoTarget(VncServer.script) as vnc:
-        argv = [debian_tool("websockify"), "--web", "/usr/share/novnc", f"127.0.0.1:{port}", f"127.0.0.1:{vnc.port}"]
+        argv = [debian_tool("websockify"), "--web", "/usr/share/novnc", f"127.0.0.1:{port}",
+                f"127.0.0.1:{vnc.port}"]
         with Process("websockify", argv, tmp_path / "websockify.log") as process:
             process.wait_until(lambda: answers(port), "answering", 30)
             gateway.wait_route(routes.set("desktop", http=[http(6080, port)]))
-            browser.open(f"https://{gateway.host('desktop', 6080)}:{gateway.https_port}/vnc.html?autoconnect=1")
-            browser.wait("return document.documentElement.classList.contains('noVNC_connected')", "noVNC is not connected")
+            desktop = f"https://{gateway.host('desktop', 6080)}:{gateway.https_port}"
+            browser.open(f"{desktop}/vnc.html?autoconnect=1")
+            browser.wait("return document.documentElement.classList.contains('noVNC_connected')",
+                         "noVNC is not connected")
             assert browser.run("return document.title").startswith("behind the gateway")
             process.kill()
 
@@ -191,8 +205,10 @@ def test_novnc_shows_a_desktop(gateway, routes, browser, tmp_path):
 
 def test_nghttp_downloads_a_page(gateway, routes, web):
     gateway.wait_route(routes.set("tools", http=[http(8888, web.port)]))
-    # It connects to the URL's address and sends no server name then; the authority alone says which environment.
-    out = run([debian_tool("nghttp"), "-v", "--no-verify-peer", "-H", f":authority: {gateway.host('tools', 8888)}",
+    # It connects to the URL's address and sends no server name then;
+    # the authority alone says which environment.
+    out = run([debian_tool("nghttp"), "-v", "--no-verify-peer",
+               "-H", f":authority: {gateway.host('tools', 8888)}",
                f"https://127.0.0.1:{gateway.https_port}/bytes/1000"]).stdout.decode(errors="replace")
     assert ":status: 200" in out, out
 

@@ -1,89 +1,22 @@
 # ctest: timeout=600 processors=2
-"""Many connections, and slow ones: what an idle connection costs, thousands of ports open at once, and a transfer whose
-other end stops reading. Memory and open files are counted in the gateway's own /proc; the figures are printed (-s). Clients
-and targets live in processes of their own, since a process may have only so many files open."""
+"""Many connections, and slow ones: what an idle connection costs, thousands of ports open at once, and a
+transfer whose other end stops reading. Memory and open files are counted in the gateway's own /proc; the
+figures are printed (-s)."""
 import contextlib
-import multiprocessing
-import os
-import resource
-import selectors
 import socket
-import ssl
 import threading
 import time
 
 import pytest
 
-from harness import SLOW, EchoTarget, HttpTarget, RawTls, contract, curl, free_port, need, wait_for
+from harness import SLOW, EchoTarget, HttpTarget, RawTls, contract, curl, need, wait_for
+from harness.crowd import BANNER, FILES, Crowd, banner_target, ssh_connection, tls_connection
 from harness.routes import http, ssh
 
 MIB = 1 << 20
 KIB = 1 << 10
-BANNER = b"SSH-2.0-idle\r\n"
 IDLE = 5000       # connections of each kind
 PORTS = 2000
-FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-
-
-# -- crowds: processes that hold connections open
-
-def _hold(connect, count, pipe):
-    """Opens `count` connections, says how many stand, and holds them until told to check, or to go."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    held, failed = [], ""
-    try:
-        for _ in range(count):
-            held.append(connect())
-    except OSError as error:
-        failed = repr(error)
-    pipe.send((len(held), failed))
-    while pipe.recv() == "check":
-        pipe.send(sum(map(_is_quiet, held)))
-    for sock in held:
-        sock.close()
-    os._exit(0)  # nothing of the parent's is this process's to tidy up
-
-
-def _is_quiet(sock):
-    """Open, with nothing to read: neither an end nor an error has come."""
-    selector = selectors.DefaultSelector()
-    selector.register(sock, selectors.EVENT_READ)
-    quiet = not selector.select(0)
-    selector.close()
-    return quiet
-
-
-class Crowd:
-    def __init__(self, connect, count, processes=2):
-        context = multiprocessing.get_context("fork")
-        self.pipes, self.processes = [], []
-        for _ in range(processes):
-            mine, theirs = context.Pipe()
-            process = context.Process(target=_hold, args=(connect, count // processes, theirs), daemon=True)
-            process.start()
-            self.pipes.append(mine)
-            self.processes.append(process)
-
-    def stand(self, seconds=120):
-        """How many connections were made; fails where one was refused."""
-        total = 0
-        for pipe in self.pipes:
-            assert pipe.poll(seconds * SLOW), "the connections are not open in time"
-            count, failed = pipe.recv()
-            assert not failed, f"after {count} connections: {failed}"
-            total += count
-        return total
-
-    def quiet(self):
-        for pipe in self.pipes:
-            pipe.send("check")
-        return sum(pipe.recv() for pipe in self.pipes)
-
-    def go(self):
-        for pipe in self.pipes:
-            pipe.send("go")
-        for process in self.processes:
-            process.join(30)
 
 
 @pytest.fixture
@@ -95,82 +28,13 @@ def crowd():
         return crowds[-1]
     yield make
     for one in crowds:
-        for process in one.processes:
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-
-def _serve_banners(port, ready):
-    """An ssh target for a crowd: says its banner, hears what comes, and never ends by itself."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(4096)
-    ready.set()
-    selector = selectors.DefaultSelector()
-    selector.register(listener, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is listener:
-                sock, _ = listener.accept()
-                sock.sendall(BANNER)
-                selector.register(sock, selectors.EVENT_READ)
-            elif not _drain(key.fileobj):
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
-
-
-def _drain(sock):
-    try:
-        return sock.recv(65536) != b""
-    except OSError:
-        return False
+        one.end()
 
 
 @pytest.fixture
-def banner_target():
-    port, context = free_port(), multiprocessing.get_context("fork")
-    ready = context.Event()
-    process = context.Process(target=_serve_banners, args=(port, ready), daemon=True)
-    process.start()
-    assert ready.wait(10 * SLOW), "the target does not listen"
-    yield port
-    process.kill()
-    process.join()
-
-
-def tls_connection(gateway, host):
-    """Connects and asks once, so that what is idle is a connection that has been used."""
-    context = ssl.create_default_context(cafile=str(gateway.ca.file))
-    port, request = gateway.https_port, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-
-    def connect():
-        sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port), 30 * SLOW), server_hostname=host)
-        sock.sendall(request)
-        answer = b""
-        while not answer.endswith(b"ok"):
-            piece = sock.recv(1000)
-            if not piece:
-                raise ConnectionResetError("closed instead of an answer")
-            answer += piece
-        return sock
-    return connect
-
-
-def ssh_connection(port):
-    def connect():
-        sock = socket.create_connection(("127.0.0.1", port), 30 * SLOW)
-        sock.sendall(BANNER)
-        answer = b""
-        while len(answer) < len(BANNER):
-            piece = sock.recv(1000)
-            if not piece:
-                raise ConnectionResetError(f"closed after {answer!r}")
-            answer += piece
-        return sock
-    return connect
+def banners():
+    with banner_target() as port:
+        yield port
 
 
 def short_answers(connection):
@@ -202,14 +66,19 @@ def wait_memory_still(gateway, seconds=10):
 
 # -- idle connections
 
-def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crowd):
-    need(FILES >= 3 * IDLE + 1000, f"a process may have {FILES} files open here; {3 * IDLE + 1000} are needed")
+def need_files(most):
+    need(FILES >= most, f"a process may have {FILES} files open here; {most} are needed")
+
+
+def test_ten_thousand_idle_connections(make_gateway, routes, banners, crowd):
+    need_files(3 * IDLE + 1000)
     gateway = make_gateway({"timeouts": {"idle": "10m"}, "log": {"level": "warn"}})
     port = gateway.ssh_port()
     with EchoTarget(short_answers) as web:
-        gateway.wait_route(routes.set("many", ssh=ssh(port, banner_target), http=[http(8888, web.port)]))
+        gateway.wait_route(routes.set("many", ssh=ssh(port, banners), http=[http(8888, web.port)]))
         host = gateway.host("many", 8888)
-        warm = [ssh_connection(port)() for _ in range(20)] + [tls_connection(gateway, host)() for _ in range(20)]
+        warm = [connect() for connect in (ssh_connection(port), tls_connection(gateway, host))
+                for _ in range(20)]
         for sock in warm:
             sock.close()
         wait_for(lambda: not gateway.sessions(), "the first connections have not ended")
@@ -223,8 +92,10 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         with_pages = wait_memory_still(gateway)
 
         each_shell, each_page = (with_shells - memory) / IDLE, (with_pages - with_shells) / IDLE
-        print(f"\n{IDLE} ssh and {IDLE} TLS connections idle: {memory / MIB:.1f} MiB before, {with_pages / MIB:.1f} with all; "
-              f"each ssh {each_shell / KIB:.1f} KiB, each TLS {each_page / KIB:.1f} KiB; {gateway.process.open_files()} files open")
+        print(f"\n{IDLE} ssh and {IDLE} TLS connections idle: "
+              f"{memory / MIB:.1f} MiB before, {with_pages / MIB:.1f} with all; "
+              f"each ssh {each_shell / KIB:.1f} KiB, each TLS {each_page / KIB:.1f} KiB; "
+              f"{gateway.process.open_files()} files open")
         assert gateway.metric("envgate_connections", protocol="https") == IDLE
         assert gateway.admin("GET", contract.ADMIN_SESSIONS + "?limit=1")[1]["total"] == 2 * IDLE
         assert (shells.quiet(), pages.quiet()) == (IDLE, IDLE), "some have been closed"
@@ -239,31 +110,33 @@ def test_ten_thousand_idle_connections(make_gateway, routes, banner_target, crow
         shells.go()
         pages.go()
         wait_for(lambda: not gateway.sessions(), "sessions are counted that have ended", 30)
-        files_back_to(gateway, files, slack=70)  # 32 for each worker may wait in the pool, by target.pool_per_environment
+        # 32 for each worker may wait in the pool, by target.pool_per_environment
+        files_back_to(gateway, files, slack=70)
         print(f"{gateway.rss() / MIB:.1f} MiB afterwards")
 
 
-def test_open_connections_are_counted_by_protocol(make_gateway, routes, banner_target):
+def test_open_connections_are_counted_by_protocol(make_gateway, routes, banners):
     gateway = make_gateway()
     port = gateway.ssh_port()
-    gateway.wait_route(routes.set("counted", ssh=ssh(port, banner_target)))
+    gateway.wait_route(routes.set("counted", ssh=ssh(port, banners)))
     sock = ssh_connection(port)()
     assert gateway.metric("envgate_connections_total", protocol="ssh") == 1
     try:
         assert gateway.metric("envgate_connections", protocol="ssh") == 1
     finally:
         sock.close()
-    wait_for(lambda: gateway.metric("envgate_connections", protocol="ssh") == 0, "it is counted after its end")
+    wait_for(lambda: gateway.metric("envgate_connections", protocol="ssh") == 0,
+             "it is counted after its end")
 
 
-def test_thousands_of_ports(make_gateway, routes, banner_target):
+def test_thousands_of_ports(make_gateway, routes, banners):
     """A route's port is a listening socket; all of them stand at once, and go when the routes go."""
-    need(FILES >= 2 * PORTS + 1000, f"a process may have {FILES} files open here; {2 * PORTS + 1000} are needed")
+    need_files(2 * PORTS + 1000)
     gateway = make_gateway({"log": {"level": "warn"}}, ssh_ports=PORTS)
     files, memory = gateway.process.open_files(), gateway.rss()
     first = gateway.ports["ssh"][0]
     for n in range(PORTS):
-        route = routes.set(f"env{n}", write=False, ssh=ssh(first + n, banner_target))
+        route = routes.set(f"env{n}", write=False, ssh=ssh(first + n, banners))
     began = time.monotonic()
     routes.write()
     gateway.wait_route(route, 30)
@@ -271,7 +144,8 @@ def test_thousands_of_ports(make_gateway, routes, banner_target):
              lambda: f"{gateway.metric('envgate_port_listeners')} ports are open", 30)
     took, open_now = time.monotonic() - began, gateway.process.open_files() - files
     grown = wait_memory_still(gateway) - memory
-    print(f"\n{PORTS} ports open {took:.2f} s after the file was written: {grown / MIB:.1f} MiB, {open_now} files")
+    print(f"\n{PORTS} ports open {took:.2f} s after the file was written: "
+          f"{grown / MIB:.1f} MiB, {open_now} files")
     for n in range(0, PORTS, 37):
         ssh_connection(first + n)().close()
     if gateway.memory_means_something():
@@ -280,7 +154,8 @@ def test_thousands_of_ports(make_gateway, routes, banner_target):
     for n in range(PORTS):
         routes.routes.pop(f"env{n}")
     routes.write()
-    wait_for(lambda: gateway.metric("envgate_port_listeners") == 0, "ports of routes that are gone stay open", 30)
+    wait_for(lambda: gateway.metric("envgate_port_listeners") == 0,
+             "ports of routes that are gone stay open", 30)
     files_back_to(gateway, files)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", first), 5)
@@ -320,7 +195,8 @@ def test_a_reader_that_stops(streaming, readers):
     wait_for(lambda: target.open_streams == readers, "the target was not asked")
     sent = until_still(lambda: target.sent)
     grown = gateway.rss() - memory
-    print(f"\n{readers} readers stopped: the target has sent {sent / MIB / readers:.1f} MiB to each; the gateway holds {grown / MIB:.1f} MiB")
+    print(f"\n{readers} readers stopped: the target has sent {sent / MIB / readers:.1f} MiB to each; "
+          f"the gateway holds {grown / MIB:.1f} MiB")
     assert sent < readers * 24 * MIB, "the target was not stopped"
     if gateway.memory_means_something():
         assert grown < 8 * MIB + readers * 256 * KIB
@@ -345,14 +221,16 @@ def test_a_target_that_stops_reading(gateway, routes, web):
         assert curl(gateway, gateway.host("other", 8888)).status == 200
         files, memory, sent = gateway.process.open_files(), gateway.rss(), 0
         with RawTls(gateway, gateway.host("deaf", 8888)) as client:
-            client.send(f"POST / HTTP/1.1\r\nHost: {client.sock.server_hostname}\r\nContent-Length: {1 << 30}\r\n\r\n".encode())
+            client.send(f"POST / HTTP/1.1\r\nHost: {client.sock.server_hostname}\r\n"
+                        f"Content-Length: {1 << 30}\r\n\r\n".encode())
             client.sock.settimeout(2 * SLOW)
             with contextlib.suppress(TimeoutError):
                 while sent < 1 << 30:
                     client.send(b"x" * 65536)
                     sent += 65536
             grown = gateway.rss() - memory
-            print(f"\nthe client has got rid of {sent / MIB:.1f} MiB; the gateway holds {grown / MIB:.1f} MiB")
+            print(f"\nthe client has got rid of {sent / MIB:.1f} MiB; "
+                  f"the gateway holds {grown / MIB:.1f} MiB")
             assert sent < 48 * MIB, "the client was not stopped"
             assert not gateway.memory_means_something() or grown < 8 * MIB
             assert curl(gateway, gateway.host("other", 8888)).status == 200
@@ -380,7 +258,8 @@ def test_a_slow_writer(streaming):
 
 
 def test_shells_that_stop_reading(make_gateway, routes):
-    """The same through an ssh port, where bytes pass in kernel pipes: both ends stop, and no pipe stays behind."""
+    """The same through an ssh port, where bytes pass in kernel pipes:
+    both ends stop, and no pipe stays behind."""
     gateway = make_gateway({"ssh": {"pipe_size": "64KiB"}})
     port = gateway.ssh_port()
     sent = []
@@ -400,7 +279,8 @@ def test_shells_that_stop_reading(make_gateway, routes):
         wait_for(lambda: len(sent) == 20, "not every session has begun")
         total = until_still(lambda: sum(each[0] for each in sent))
         grown = gateway.rss() - memory
-        print(f"\n20 shells stopped: {total / MIB / 20:.1f} MiB each on the way; the gateway holds {grown / MIB:.1f} MiB")
+        print(f"\n20 shells stopped: {total / MIB / 20:.1f} MiB each on the way; "
+              f"the gateway holds {grown / MIB:.1f} MiB")
         assert total < 20 * 24 * MIB
         assert not gateway.memory_means_something() or grown < 8 * MIB
         for sock in socks:
@@ -411,7 +291,8 @@ def test_shells_that_stop_reading(make_gateway, routes):
 
 def test_files_come_back_however_connections_end(make_gateway, routes):
     """Half-made, refused, reset and finished connections: each gives back what it took."""
-    gateway = make_gateway({"timeouts": {"handshake": "1s", "request_head": "1s", "idle": "1s"}, "log": {"level": "warn"}})
+    gateway = make_gateway({"timeouts": {"handshake": "1s", "request_head": "1s", "idle": "1s"},
+                            "log": {"level": "warn"}})
     port = gateway.ssh_port()
     with EchoTarget(short_answers) as web:
         gateway.wait_route(routes.set("many", ssh=ssh(port, web.port), http=[http(8888, web.port)]))

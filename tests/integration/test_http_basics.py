@@ -1,38 +1,23 @@
 # ctest: timeout=400
-"""HTTPS as customers use it: curl over HTTP/1.1 and HTTP/2 through the gateway to a real application, and raw TLS for
-what curl does not send. What the application saw is part of each answer (its /echo)."""
+"""HTTPS as customers use it: curl over HTTP/1.1 and HTTP/2 through the gateway to a real application,
+and raw TLS for what curl does not send. What the application saw is part of each answer (its /echo)."""
 import gzip
 import json
 import re
-import socket
-import ssl
 import threading
 
 import pytest
 
-from harness import EchoTarget, RawTls, contract, curl, free_port, run, wait_for
+from harness import EchoTarget, RawTls, contract, curl, free_port, wait_for
 from harness.h2_client import H2Client
 from harness.http_target import BLOCK, header
-from harness.routes import http, ssh
-
-ENV = "6hiflzwte2xnkroq"
-
-
-@pytest.fixture
-def host(gateway, routes, web):
-    """The public name of an application that answers, in both protocols."""
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    return gateway.host(ENV, 8888)
-
-
-@pytest.fixture(params=[False, True], ids=["h1", "h2"])
-def http2(request):
-    return request.param
+from harness.routes import ENV, http
 
 
 @pytest.fixture
 def raw(gateway, routes):
-    """raw(script): the public name of an environment whose target answers as the script says, and the target."""
+    """raw(script): the public name of an environment whose
+    target answers as the script says, and the target."""
     targets = []
 
     def make(script):
@@ -80,8 +65,8 @@ def test_host_stays_the_public_one(gateway, host, http2):
 
 
 def test_forwarded_headers_are_overwritten(gateway, host, http2):
-    lies = ["-H", "X-Real-IP: 6.6.6.6", "-H", "X-Forwarded-For: 6.6.6.6, 7.7.7.7", "-H", "X-Forwarded-Proto: gopher",
-            "-H", "X-Forwarded-Host: evil.example"]
+    lies = ["-H", "X-Real-IP: 6.6.6.6", "-H", "X-Forwarded-For: 6.6.6.6, 7.7.7.7",
+            "-H", "X-Forwarded-Proto: gopher", "-H", "X-Forwarded-Host: evil.example"]
     seen = curl(gateway, host, "/", *lies, http2=http2).json()
     assert header(seen, "X-Real-IP") == ["127.0.0.1"]
     assert header(seen, "X-Forwarded-For") == ["127.0.0.1"]
@@ -92,10 +77,10 @@ def test_forwarded_headers_are_overwritten(gateway, host, http2):
 
 def test_hop_by_hop_fields_are_stripped(gateway, host):
     """RFC 9110, section 7.6.1; but a client may not nominate what the target relies on."""
-    seen = curl(gateway, host, "/", "-H", "Connection: keep-alive, X-Mine, Cookie, X-Forwarded-For", "-H", "X-Mine: 1",
-                "-H", "Keep-Alive: timeout=1", "-H", "Proxy-Connection: x", "-H", "TE: trailers, gzip",
-                "-H", "Cookie: session=1", "-H", "X-Yours: 2").json()
-    assert header(seen, "X-Mine") == [] and header(seen, "Keep-Alive") == [] and header(seen, "Proxy-Connection") == []
+    seen = curl(gateway, host, "/", "-H", "Connection: keep-alive, X-Mine, Cookie, X-Forwarded-For",
+                "-H", "X-Mine: 1", "-H", "Keep-Alive: timeout=1", "-H", "Proxy-Connection: x",
+                "-H", "TE: trailers, gzip", "-H", "Cookie: session=1", "-H", "X-Yours: 2").json()
+    assert header(seen, "X-Mine") == header(seen, "Keep-Alive") == header(seen, "Proxy-Connection") == []
     assert header(seen, "X-Yours") == ["2"]
     assert header(seen, "Cookie") == ["session=1"]
     assert header(seen, "X-Forwarded-For") == ["127.0.0.1"]
@@ -127,7 +112,8 @@ def test_gzip_is_not_touched(gateway, host, http2):
 
 
 def test_several_cookies_stay_several(gateway, raw, http2):
-    name, _ = raw(once(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\nContent-Length: 0\r\n\r\n"))
+    name, _ = raw(once(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n"
+                       b"Content-Length: 0\r\n\r\n"))
     assert curl(gateway, name, http2=http2).header("set-cookie") == ["a=1", "b=2; Path=/"]
 
 
@@ -160,16 +146,18 @@ def test_an_http10_target_is_understood(gateway, raw, http2):
 # -- expect, 1xx, trailers
 
 def test_expect_100_continue(gateway, host):
-    """The target says whether it wants the body; curl waits a minute for it, and this must not take that long."""
+    """The target says whether it wants the body;
+    curl waits a minute for it, and this must not take that long."""
     answer = curl(gateway, host, "/upload", "-H", "Expect: 100-continue", "--expect100-timeout", "60",
                   "--data-binary", "x" * 100000, seconds=30)
     assert answer.json()["size"] == 100000
 
 
 def test_an_answer_instead_of_100_is_final(gateway, raw):
-    name, target = raw(once(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"))
-    answer = curl(gateway, name, "/", "-H", "Expect: 100-continue", "--expect100-timeout", "60", "--data-binary",
-                  "x" * 1000, seconds=30)
+    name, target = raw(once(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n"
+                            b"Connection: close\r\n\r\nno"))
+    answer = curl(gateway, name, "/", "-H", "Expect: 100-continue", "--expect100-timeout", "60",
+                  "--data-binary", "x" * 1000, seconds=30)
     assert (answer.status, answer.body) == (417, b"no")
     assert b"xxx" not in target.connections[0].received
 
@@ -283,8 +271,8 @@ def refusals(gateway, routes, web):
     routes.set("open", write=False, http=[http(8888, web.port)])
     routes.set("asleep", write=False, state="stopped", http=[http(8888, web.port)])
     gateway.wait_route(routes.set("gone", http=[http(8888, free_port())]))
-    return {404: gateway.host("nobody", 8888), 403: gateway.host("open", 9999), 503: gateway.host("asleep", 8888),
-            502: gateway.host("gone", 8888)}
+    return {404: gateway.host("nobody", 8888), 403: gateway.host("open", 9999),
+            503: gateway.host("asleep", 8888), 502: gateway.host("gone", 8888)}
 
 
 @pytest.mark.parametrize("status", [404, 403, 503, 502])
@@ -320,17 +308,20 @@ def test_a_target_that_does_not_answer_is_504(make_gateway, routes):
         assert answer.status == 504 and answer.seconds < 10
 
 
-@pytest.mark.parametrize("garbage", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-                                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
-                                     b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", b""],
-                         ids=["not http", "two lengths", "length and chunked", "bad field", "nothing"])
+@pytest.mark.parametrize("garbage", [
+    b"SSH-2.0-x\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n",
+    b""], ids=["not http", "two lengths", "length and chunked", "bad field", "nothing"])
 def test_a_target_that_does_not_speak_http_is_502(gateway, raw, garbage, http2):
     name, _ = raw(once(garbage))
     assert curl(gateway, name, "/", *JSON, http2=http2).status == 502
 
 
 def test_names_that_are_not_ours(gateway, host, http2):
-    for name in (f"{ENV}-8888.other.example", f"{ENV}.container.envgate.test", f"{ENV}-x.container.envgate.test"):
+    for name in (f"{ENV}-8888.other.example", f"{ENV}.container.envgate.test",
+                 f"{ENV}-x.container.envgate.test"):
         answer = curl(gateway, name, "/", "-k", http2=http2, check=False)
         assert answer.exit != 0 or answer.status in (404, 421), name
 
@@ -343,70 +334,7 @@ def test_legacy_routes_get_the_default_ports(make_gateway, routes, web):
     assert curl(gateway, gateway.host("legacy", 22)).status == 403
 
 
-# -- plain HTTP and TLS
-
-def test_plain_http_redirects(gateway, host):
-    answer = curl(gateway, host, "/a?b=c", scheme="http")
-    assert answer.status in (301, 308)
-    assert answer.header("location") == [f"https://{host}:{gateway.https_port}/a?b=c"]
-
-
-def test_plain_http_reaches_no_target(gateway, host, web):
-    before = len(web.requests)
-    curl(gateway, host, "/upload", "--data-binary", "secret", scheme="http")
-    assert len(web.requests) == before
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_tls_versions(gateway, host, version):
-    with RawTls(gateway, host, version=version) as client:
-        client.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        assert client.response()[0] == 200
-
-
-def test_tls_11_is_refused(gateway, host):
-    done = run(["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.https_port}", "-servername", host, "-tls1_1",
-                "-cipher", "DEFAULT@SECLEVEL=0"], check=False)
-    assert done.returncode != 0
-
-
-def test_alpn(gateway, host):
-    for offered, chosen in ((["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1"), ([], None)):
-        with RawTls(gateway, host, alpn=offered) as client:
-            assert client.sock.selected_alpn_protocol() == chosen
-
-
-def test_sessions_resume(gateway, host):
-    context = ssl.create_default_context(cafile=str(gateway.ca.file))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    session = None
-    for attempt in range(2):
-        raw_socket = socket.create_connection(("127.0.0.1", gateway.https_port), 10)
-        with context.wrap_socket(raw_socket, server_hostname=host, session=session) as tls:
-            tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            while tls.recv(65536):
-                pass
-            assert tls.session_reused == (attempt == 1)
-            session = tls.session
-
-
-def test_certificates_by_name(make_gateway, ca, routes, web):
-    special = f"{ENV}-8888.container.envgate.test"
-    gateway = make_gateway({"https": {"certificates": [ca.leaf(), ca.leaf(special)]}})
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    for name, expected in ((special, special), (gateway.host("other", 8888), "*.container.envgate.test")):
-        with RawTls(gateway, name) as client:
-            names = [value for _, value in client.sock.getpeercert()["subjectAltName"]]
-            assert expected in names, (name, names)
-
-
-def test_the_environments_ssh_and_http_share_the_port(gateway, routes, web, sshd):
-    gateway.wait_route(routes.set("both", ssh=ssh(gateway.ssh_port(), sshd.port), http=[http(8888, web.port)]))
-    with RawTls(gateway, gateway.ssh_host("both"), alpn=()) as client:
-        client.send(b"SSH-2.0-test\r\n")
-        assert client.recv_until(b"\r\n").startswith(b"SSH-2.0-OpenSSH")
-    assert curl(gateway, gateway.host("both", 8888)).status == 200
-
+# -- logs, and a few of everything
 
 def test_requests_are_logged_with_the_seeds_fields(gateway, host):
     curl(gateway, host, "/logged?token=secret", "-A", "test agent")

@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""Bodies that are long, slow or endless, and events that must not wait: nothing is held back, and nothing is held whole.
-Time and memory are measured here, so nothing runs beside this module."""
+"""Bodies that are long, slow or endless, and events that must not wait: nothing is held back,
+and nothing is held whole. Time and memory are measured here, so nothing runs beside this module."""
 import hashlib
 import json
 import subprocess
@@ -13,19 +13,7 @@ from harness.h2_client import H2Client
 from harness.http_target import BLOCK, pattern_sha256
 from harness.routes import http
 
-ENV = "abc123def456"
 MOST_GROWTH = 24 << 20  # bytes of resident memory that a gigabyte in passing may cost
-
-
-@pytest.fixture
-def host(gateway, routes, web):
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    return gateway.host(ENV, 8888)
-
-
-@pytest.fixture(params=[False, True], ids=["h1", "h2"])
-def http2(request):
-    return request.param
 
 
 class CurlPipe:
@@ -34,8 +22,9 @@ class CurlPipe:
     def __init__(self, gateway, host, path, *options, http2=False, **popen):
         port = gateway.https_port
         self.popen = subprocess.Popen(
-            [debian_tool("curl"), "-sS", "--fail", "--noproxy", "*", "--cacert", str(gateway.ca.file), "--resolve",
-             f"*:{port}:127.0.0.1", "--http2" if http2 else "--http1.1", *options, f"https://{host}:{port}{path}"],
+            [debian_tool("curl"), "-sS", "--fail", "--noproxy", "*", "--cacert", str(gateway.ca.file),
+             "--resolve", f"*:{port}:127.0.0.1", "--http2" if http2 else "--http1.1", *options,
+             f"https://{host}:{port}{path}"],
             stdout=subprocess.PIPE, **popen)
 
     def digest(self):
@@ -86,7 +75,8 @@ def test_a_gigabyte_up(gateway, host, http2, kind):
 
 
 def test_server_sent_events_leave_at_once(gateway, host, http2):
-    """Each event says when it was written; it must be here within 50 ms, the machine's own delays included."""
+    """Each event says when it was written;
+    it must be here within 50 ms, the machine's own delays included."""
     limit = 0.05 * SLOW
     with CurlPipe(gateway, host, "/events?count=40&pause=0.05", "-N", http2=http2) as stream:
         delays = []
@@ -94,7 +84,8 @@ def test_server_sent_events_leave_at_once(gateway, host, http2):
             if line.startswith(b"data: "):
                 delays.append((time.monotonic_ns() - int(line[6:])) / 1e9)
     assert len(delays) == 40
-    assert sorted(delays)[-2] < limit, f"the slowest: {sorted(delays)[-5:]}"  # one hiccup of the machine is forgiven
+    # one hiccup of the machine is forgiven
+    assert sorted(delays)[-2] < limit, f"the slowest: {sorted(delays)[-5:]}"
 
 
 def test_one_byte_at_a_time_goes_up_at_once(gateway, host):
@@ -124,7 +115,8 @@ def test_a_client_that_stops_reading_holds_the_target_back(gateway, host, web, h
 def test_a_target_that_stops_reading_holds_the_client_back(gateway, host, http2):
     before = gateway.rss()
     size = 64 << 20
-    with CurlPipe(gateway, host, "/slow-upload?pause=3", "-T", "-", http2=http2, stdin=subprocess.PIPE) as upload:
+    with CurlPipe(gateway, host, "/slow-upload?pause=3", "-T", "-", http2=http2,
+                  stdin=subprocess.PIPE) as upload:
         begin = time.monotonic()
         for _ in range(size // len(BLOCK)):
             upload.popen.stdin.write(BLOCK)
@@ -140,8 +132,8 @@ def test_a_slow_stream_does_not_block_others_on_its_connection(gateway, host):
     """HTTP/2: one stream that nobody reads, and quick ones beside it (flow control is by stream)."""
     with H2Client(gateway, host, seconds=20) as client:
         # no WINDOW_UPDATE is sent for the endless stream: it stops after its first window
-        endless = client.request([(":method", "GET"), (":scheme", "https"), (":authority", f"{host}:{client.port}"),
-                                  (":path", "/endless")])
+        endless = client.request([(":method", "GET"), (":scheme", "https"),
+                                  (":authority", f"{host}:{client.port}"), (":path", "/endless")])
         client.hold_back(endless)
         client.pump_until(lambda: client.streams[endless].status == 200)
         for number in range(20):
@@ -151,8 +143,8 @@ def test_a_slow_stream_does_not_block_others_on_its_connection(gateway, host):
 
 def test_an_early_answer_ends_the_upload(gateway, host, http2):
     """413 before the body was read: the client gets it, and the rest of the body goes nowhere."""
-    with CurlPipe(gateway, host, "/refuse-upload", "--no-fail", "-w", "\n%{http_code}", "-T", "-", http2=http2,
-                  stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as upload:
+    with CurlPipe(gateway, host, "/refuse-upload", "--no-fail", "-w", "\n%{http_code}", "-T", "-",
+                  http2=http2, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as upload:
         try:
             for _ in range(64):
                 upload.popen.stdin.write(BLOCK)

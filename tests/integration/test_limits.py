@@ -1,6 +1,7 @@
 # ctest: timeout=200
-"""What one source or one environment may take: connections and rates, by the settings and by the route's own limits, each
-refusal counted by its reason; who may come at all (allow_from); and who is who behind a load balancer (PROXY protocol)."""
+"""What one source or one environment may take: connections and rates, by the
+settings and by the route's own limits, each refusal counted by its reason; who may
+come at all (allow_from); and who is who behind a load balancer (PROXY protocol)."""
 import contextlib
 import socket
 import ssl
@@ -78,7 +79,8 @@ def test_connections_from_one_source(limited):
         assert gateway.refused("source_connections") == 1
         assert all(get(client, host)[0] == 200 for client in clients), "those that were there are served on"
         # another source is another's affair
-        with socket.create_connection(("127.0.0.1", gateway.https_port), 10, source_address=("127.0.0.2", 0)) as other:
+        with socket.create_connection(("127.0.0.1", gateway.https_port), 10,
+                                      source_address=("127.0.0.2", 0)) as other:
             context = ssl.create_default_context(cafile=str(gateway.ca.file))
             with context.wrap_socket(other, server_hostname=host) as tls:
                 tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -136,7 +138,8 @@ def test_requests_at_once_to_one_environment(limited, routes, web):
     with RawTls(gateway, host) as one, RawTls(gateway, host) as two:
         for client in (one, two):
             client.send(f"GET /slow/3 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        wait_for(lambda: [path for _, path in web.requests].count("/slow/3") >= 2, "the requests did not come")
+        wait_for(lambda: [path for _, path in web.requests].count("/slow/3") >= 2,
+                 "the requests did not come")
         assert ask_once(gateway, host)[0] == 429
         assert one.response()[::2] == two.response()[::2] == (200, b"at last")
     assert ask_once(gateway, host)[0] == 200 and gateway.refused("environment_connections") == 1
@@ -220,34 +223,49 @@ def v1(source, family="TCP4"):
 
 def v2(source, command=0x21, tlvs=b""):
     v6 = ":" in source
-    kind = socket.AF_INET6 if v6 else socket.AF_INET
-    body = socket.inet_pton(kind, source) + socket.inet_pton(kind, "::1" if v6 else "127.0.0.1") + struct.pack(">HH", 40000, 443) + tlvs
-    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, 0x21 if v6 else 0x11]) + struct.pack(">H", len(body)) + body
+    kind, here, family = (socket.AF_INET6, "::1", 0x21) if v6 else (socket.AF_INET, "127.0.0.1", 0x11)
+    addresses = socket.inet_pton(kind, source) + socket.inet_pton(kind, here)
+    body = addresses + struct.pack(">HH", 40000, 443) + tlvs
+    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family]) + struct.pack(">H", len(body)) + body
 
 
 TRUSTED = {"proxy_protocol": {"trusted": ["127.0.0.1/32"]}}
 
 
 @pytest.mark.parametrize("prefix, seen", [
-    (v1("203.0.113.7"), "203.0.113.7"), (v1("2001:db8::7", "TCP6").replace(b"127.0.0.1", b"::1"), "2001:db8::7"), (v1(None), "127.0.0.1"),
-    (v2("203.0.113.8"), "203.0.113.8"), (v2("2001:db8::8"), "2001:db8::8"), (v2("203.0.113.9", 0x20), "127.0.0.1"),
+    (v1("203.0.113.7"), "203.0.113.7"),
+    (v1("2001:db8::7", "TCP6").replace(b"127.0.0.1", b"::1"), "2001:db8::7"),
+    (v1(None), "127.0.0.1"),
+    (v2("203.0.113.8"), "203.0.113.8"),
+    (v2("2001:db8::8"), "2001:db8::8"),
+    (v2("203.0.113.9", 0x20), "127.0.0.1"),
     (v2("203.0.113.8", tlvs=b"\x01\0\2h2\x05\0\1x"), "203.0.113.8"),
     (v2("::ffff:203.0.113.8"), "203.0.113.8")],
-    ids=["v1", "v1, IPv6", "v1, unknown", "v2", "v2, IPv6", "v2, local", "v2 with more", "v2, IPv4 within IPv6"])
+    ids=["v1", "v1, IPv6", "v1, unknown",
+         "v2", "v2, IPv6", "v2, local", "v2 with more", "v2, IPv4 within IPv6"])
 def test_from_a_trusted_peer(limited, prefix, seen):
     gateway = limited(settings=TRUSTED)
     host = gateway.host(ENV, 8888)
     status, _, body = ask_once(gateway, host, prefix=prefix)
     assert status == 200
     assert header(body, "X-Forwarded-For") == header(body, "X-Real-IP") == [seen]
-    line = wait_for(lambda: [entry for entry in gateway.log_lines("http_request") if entry.get("environment_id") == ENV],
-                    "the request was not logged")[-1]
+    line = wait_for(lambda: [entry for entry in gateway.log_lines("http_request")
+                             if entry.get("environment_id") == ENV], "the request was not logged")[-1]
     assert line["source_ip"] == seen
 
 
-BAD_HEADERS = [b"", b"PROXY TCP4 203.0.113.7\r\n", b"PROXY TCP4 name.example 127.0.0.1 1 2\r\n", b"PROXY TCP4 1.2.3.4 127.0.0.1 1 99999\r\n",
-               b"PROXY TCP4 1.2.3.4 127.0.0.1 1 2\n", b"PROXY " + b"x" * 300, v2("203.0.113.8", 0x22), v2("203.0.113.8", tlvs=b"\x01\0\x09h2"),
-               b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff" + b"x" * 70000, v1("203.0.113.7")[:-2] + b"\r\r\n"]
+BAD_HEADERS = [
+    b"",
+    b"PROXY TCP4 203.0.113.7\r\n",
+    b"PROXY TCP4 name.example 127.0.0.1 1 2\r\n",
+    b"PROXY TCP4 1.2.3.4 127.0.0.1 1 99999\r\n",
+    b"PROXY TCP4 1.2.3.4 127.0.0.1 1 2\n",
+    b"PROXY " + b"x" * 300,
+    v2("203.0.113.8", 0x22),
+    v2("203.0.113.8", tlvs=b"\x01\0\x09h2"),
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff" + b"x" * 70000,
+    v1("203.0.113.7")[:-2] + b"\r\r\n",
+]
 
 
 @pytest.mark.parametrize("prefix", BAD_HEADERS, ids=lambda prefix: repr(prefix[:30]))
@@ -279,10 +297,12 @@ def test_a_header_that_never_ends(limited):
 
 
 def test_limits_are_for_who_it_is(limited, ssh_target, routes):
-    """Behind the load balancer each customer has his own place, and allow_from asks for the customer's address."""
+    """Behind the load balancer each customer has his own place,
+    and allow_from asks for the customer's address."""
     gateway = limited({"connections_per_source": 1}, TRUSTED, allow_from=["203.0.113.0/24"])
     host = gateway.host(ENV, 8888)
-    with RawTls(gateway, host, prefix=v1("203.0.113.1")) as one, RawTls(gateway, host, prefix=v2("203.0.113.2")) as two:
+    with (RawTls(gateway, host, prefix=v1("203.0.113.1")) as one,
+          RawTls(gateway, host, prefix=v2("203.0.113.2")) as two):
         assert get(one, host)[0] == get(two, host)[0] == 200
         with pytest.raises((ssl.SSLError, ConnectionError)):
             ask_once(gateway, host, prefix=v2("203.0.113.1"))

@@ -1,6 +1,6 @@
 # ctest: timeout=300
-"""conf/quickstart as a newcomer runs it: started, used with plain ssh and curl by what it printed, and ended. It runs
-the programs that were just built."""
+"""conf/quickstart as a newcomer runs it: started, used with plain ssh and curl by what it printed, and ended.
+It runs the programs that were just built."""
 import datetime
 import json
 import os
@@ -65,7 +65,8 @@ def test_build_only_leaves_the_programs_where_it_says():
     before = (ROOT / "build/release/CMakeCache.txt").stat().st_mtime_ns
     run([QUICKSTART, "--build-only"], seconds=280)
     assert run([BIN / "envgate", "--version"]).returncode == 0 and (BIN / "envctl").exists()
-    assert (ROOT / "build/release/CMakeCache.txt").stat().st_mtime_ns == before, "it configured the build anew"
+    now = (ROOT / "build/release/CMakeCache.txt").stat().st_mtime_ns
+    assert now == before, "it configured the build anew"
 
 
 def test_prints_what_to_type(started):
@@ -82,8 +83,8 @@ def test_ssh_as_printed(started):
 
 def test_ssh_asks_nothing_and_trusts_only_the_demo_server(started):
     ready, _ = started
-    argv = [debian_tool("ssh"), "-F", ready["ssh_config"], "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
-            "-o", "GlobalKnownHostsFile=none", ready["ssh_host"], "true"]
+    argv = [debian_tool("ssh"), "-F", ready["ssh_config"], "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=none", ready["ssh_host"], "true"]
     assert run(argv).returncode == 0
 
 
@@ -93,20 +94,23 @@ def test_sftp_and_terminal(started, tmp_path):
     batch = f"put {tmp_path}/file {tmp_path}/copy\n"
     run([debian_tool("sftp"), "-F", ready["ssh_config"], "-b", "-", ready["ssh_host"]], input=batch.encode())
     assert (tmp_path / "copy").read_text() == "content\n"
-    assert run([debian_tool("ssh"), "-tt", "-F", ready["ssh_config"], ready["ssh_host"], "tty"]).stdout.startswith(b"/dev/")
+    tty = run([debian_tool("ssh"), "-tt", "-F", ready["ssh_config"], ready["ssh_host"], "tty"])
+    assert tty.stdout.startswith(b"/dev/")
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 def test_page_by_name_without_dns(started, version):
     """curl finds *.localhost itself, and the CA is enough to trust the page."""
     ready, _ = started
-    done = run([debian_tool("curl"), "-sSf", "--noproxy", "*", version, "--cacert", ready["ca"], ready["url"]])
+    done = run([debian_tool("curl"), "-sSf", "--noproxy", "*", version, "--cacert", ready["ca"],
+                ready["url"]])
     assert b"You have reached the environment" in done.stdout
 
 
 def test_the_page_shows_forwarded_headers(started):
     ready, _ = started
-    out = run([debian_tool("curl"), "-sSf", "--noproxy", "*", "--cacert", ready["ca"], ready["url"] + "headers"]).stdout
+    out = run([debian_tool("curl"), "-sSf", "--noproxy", "*", "--cacert", ready["ca"],
+               ready["url"] + "headers"]).stdout
     headers = {key.lower(): value for key, value in json.loads(out).items()}
     assert headers["x-forwarded-proto"] == "https"
     assert headers["host"].startswith("demo-8888.container.localhost")
@@ -115,7 +119,8 @@ def test_the_page_shows_forwarded_headers(started):
 def test_plain_http_redirects(started):
     ready, _ = started
     port = ready["http"].rpartition(":")[2]
-    out = run([debian_tool("curl"), "-sS", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}",
+    out = run([debian_tool("curl"), "-sS", "--noproxy", "*", "-o", "/dev/null",
+               "-w", "%{http_code} %{redirect_url}",
                f"http://demo-8888.container.localhost:{port}/x?y=z"]).stdout.decode()
     status, location = out.split()
     assert status in ("301", "308") and location == ready["url"] + "x?y=z"
@@ -143,7 +148,8 @@ def test_metrics_and_admin_socket(started):
 def test_certificate_is_one_that_browsers_accept(started):
     ready, _ = started
     leaf = x509.load_pem_x509_certificate((Path(ready["data"]) / "tls/gateway.pem").read_bytes())
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    alternatives = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = alternatives.get_values_for_type(x509.DNSName)
     assert {"localhost", "*.container.localhost", "*.ssh.localhost"} <= set(names)
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert ExtendedKeyUsageOID.SERVER_AUTH in usage
@@ -167,7 +173,8 @@ def test_stop_ends_exactly_what_was_started(data):
     ready = json.loads((data / "ready.json").read_text())
     assert set(ready["pids"]) == {"gateway", "sshd", "web"} and all(map(alive, ready["pids"].values()))
     # A session that is open when the stop comes ends with it.
-    session = subprocess.Popen([debian_tool("ssh"), "-F", ready["ssh_config"], ready["ssh_host"], "echo in; sleep 600"],
+    session = subprocess.Popen([debian_tool("ssh"), "-F", ready["ssh_config"], ready["ssh_host"],
+                                "echo in; sleep 600"],
                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     assert session.stdout.readline() == b"in\n"
     bystander = subprocess.Popen(["sleep", "600"])
@@ -238,8 +245,9 @@ def test_no_demo_serves_the_operators_own_routes(data):
     port = ready["https"].rpartition(":")[2]
 
     def status():
-        return run([debian_tool("curl"), "-sS", "--noproxy", "*", "--cacert", ready["ca"], "-o", "/dev/null", "-w",
-                    "%{http_code}", f"https://mine-8888.container.localhost:{port}/"]).stdout
+        return run([debian_tool("curl"), "-sS", "--noproxy", "*", "--cacert", ready["ca"],
+                    "-o", "/dev/null", "-w", "%{http_code}",
+                    f"https://mine-8888.container.localhost:{port}/"]).stdout
     wait_for(lambda: status() == b"503", "the route was not obeyed")
     run([QUICKSTART, "--data", data, "--stop"])
     quickstart(data, "--detach", "--no-demo")
@@ -288,7 +296,8 @@ def test_foreground_says_when_something_dies(data, tmp_path):
 def test_a_gateway_that_does_not_start_is_explained(data, tmp_path):
     broken = tmp_path / "bin"
     broken.mkdir()
-    (broken / "envgate").write_text("#!/bin/sh\ncase $* in *--check*) exit 0;; esac\necho no luck today >&2\nexit 1\n")
+    (broken / "envgate").write_text("#!/bin/sh\ncase $* in *--check*) exit 0;; esac\n"
+                                    "echo no luck today >&2\nexit 1\n")
     (broken / "envgate").chmod(0o755)
     begin = time.monotonic()
     done = run([QUICKSTART, "--data", data, "--detach", "--bin", broken], check=False)

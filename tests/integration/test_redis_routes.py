@@ -1,6 +1,6 @@
 # ctest: timeout=600 processors=2
-"""Routes from a real redis-server: written by hand as the existing platform writes them, changed, expired and lost;
-with the server gone, frozen, emptied and back. Customers' requests go on all the while."""
+"""Routes from a real redis-server: written by hand as the existing platform writes them, changed,
+expired and lost; with the server gone, frozen, emptied and back. Customers' requests go on all the while."""
 import json
 import os
 import socket
@@ -36,15 +36,15 @@ def settings(redis, web, **more):
 
 def set_route(redis, env, generation, http_ports, **more):
     """The JSON route, in one SET, as our own control plane writes it."""
-    route = {"env": env, "generation": generation, "kind": "container", "state": "running", "address": "127.0.0.1",
-             "http": http_ports, **more}
+    route = {"env": env, "generation": generation, "kind": "container", "state": "running",
+             "address": "127.0.0.1", "http": http_ports, **more}
     redis.cli("SET", f"env:{env}:route", json.dumps(route))
     return route
 
 
 class Traffic:
-    """Requests to one environment, one after the other on fresh connections, until it is stopped. Every failure is
-    kept."""
+    """Requests to one environment, one after the other on fresh connections, until it is stopped.
+    Every failure is kept."""
 
     def __init__(self, gateway, host):
         self.gateway, self.host = gateway, host
@@ -75,14 +75,16 @@ class Traffic:
         self._stop.set()
         self._thread.join()
         if error == (None, None, None):
-            assert self.count > 5 and not self.failures, f"{len(self.failures)} of {self.count}: {self.failures[:5]}"
+            assert not self.failures, f"{len(self.failures)} of {self.count}: {self.failures[:5]}"
+            assert self.count > 5
 
 
 # -- the seed's keys
 
 @pytest.fixture
 def machine():
-    """An address of its own on loopback, as a rented machine has: its sshd can then be on port 22, as the seed has it."""
+    """An address of its own on loopback, as a rented machine has:
+    its sshd can then be on port 22, as the seed has it."""
     number = os.getpid()
     address = f"127.{100 + number % 100}.{number // 100 % 256}.1"
     with socket.socket() as probe:
@@ -110,7 +112,8 @@ def test_the_seeds_keys_alone_work_at_once(make_gateway, redis, machine, tmp_pat
 def test_access_info_carries_what_it_says(gateway, redis, web):
     """The seed's fourth key holds a password, which must appear nowhere."""
     redis.seed_route(SEED, "127.0.0.1", gateway.ssh_port())
-    redis.cli("SET", f"env:{SEED}:access_info", json.dumps({"environment_id": SEED, "ssh_password": "hunter2hunter2"}))
+    redis.cli("SET", f"env:{SEED}:access_info",
+              json.dumps({"environment_id": SEED, "ssh_password": "hunter2hunter2"}))
     route = wait_for(lambda: gateway.route(SEED), "the route did not come")
     assert "hunter2" not in json.dumps(route)
     assert "hunter2" not in gateway.process.log.read_text()
@@ -132,7 +135,8 @@ def test_our_own_key_wins_over_the_seeds(gateway, redis, web):
         wait_for(lambda: gateway.route("both")["generation"] == 1, "the JSON route is not obeyed")
         assert curl(gateway, gateway.host("both", 8888)).json()["target"] == "json"
         redis.cli("DEL", "env:both:route")
-        wait_for(lambda: curl(gateway, gateway.host("both", 8888)).status == 403, "it did not fall back to the seed's keys")
+        wait_for(lambda: curl(gateway, gateway.host("both", 8888)).status == 403,
+                 "it did not fall back to the seed's keys")
         assert curl(gateway, gateway.host("both", web.port)).status == 200
         # it lost whatever the record said of who may come, and how
         assert [line["environment_id"] for line in gateway.log_lines("route_record_gone")] == ["both"]
@@ -141,7 +145,8 @@ def test_our_own_key_wins_over_the_seeds(gateway, redis, web):
 # -- changes
 
 def test_a_change_is_obeyed_within_50_ms(gateway, redis, web):
-    """From the moment that Redis has taken the SET until a request reaches the new target, measured over many."""
+    """From the moment that Redis has taken the SET until a
+    request reaches the new target, measured over many."""
     with HttpTarget(name="a") as a, HttpTarget(name="b") as b:
         set_route(redis, "hops", 1, [http(8888, a.port)])
         wait_for(lambda: gateway.route("hops"), "the route did not come")
@@ -177,7 +182,8 @@ def test_not_one_byte_to_the_old_target_after_a_change(gateway, redis):
             before = sum(map(len, old.seen()))
             traffic.more(20)
             assert sum(map(len, old.seen())) == before
-        assert all(connection.ended.is_set() for connection in old.connections), "a pooled connection was kept"
+        assert all(connection.ended.is_set() for connection in old.connections), \
+            "a pooled connection was kept"
 
 
 def test_delete_and_expiry(gateway, redis, web):
@@ -239,7 +245,8 @@ def source_is_connected(gateway):
 
 
 def test_killed_and_restarted_empty(gateway, redis, web, host):
-    """kill -9, then a new server with nothing in it: known environments go on, since nothing says that they are gone."""
+    """kill -9, then a new server with nothing in it:
+    known environments go on, since nothing says that they are gone."""
     with Traffic(gateway, host) as traffic:
         traffic.more()
         redis.kill()
@@ -248,7 +255,8 @@ def test_killed_and_restarted_empty(gateway, redis, web, host):
         redis.start()
         wait_for(lambda: source_is_connected(gateway), "it did not connect again", 20)
         set_route(redis, "steady", 2, [http(8888, web.port)])  # the control plane fills it again
-        wait_for(lambda: (gateway.route("steady") or {}).get("generation") == 2, "changes are not followed again")
+        wait_for(lambda: (gateway.route("steady") or {}).get("generation") == 2,
+                 "changes are not followed again")
         traffic.more()
 
 
@@ -341,7 +349,8 @@ def healthy(gateway):
 
 
 def test_an_evicting_server_is_named(make_gateway, tmp_path, web):
-    """The seed's own setting, allkeys-lru, can drop routes silently: it is said, or refused where that was asked for."""
+    """The seed's own setting, allkeys-lru, can drop routes silently:
+    it is said, or refused where that was asked for."""
     with Redis(tmp_path, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as redis:
         gateway = make_gateway(settings(redis, web))
         wait_for(lambda: gateway.metric("envgate_redis_may_evict_routes") == 1, "the metric does not say so")
@@ -355,5 +364,6 @@ def test_a_thousand_routes_at_once(gateway, redis, web):
                                                 "state": "running", "address": "127.0.0.1",
                                                 "http": [http(8888, web.port)]}) + "'\n" for n in range(1000))
     run([debian_tool("redis-cli"), "-p", redis.port], input=lines.encode())
-    wait_for(lambda: gateway.metric("envgate_routes") >= 1000, lambda: f"{gateway.metric('envgate_routes')} of 1000")
+    wait_for(lambda: gateway.metric("envgate_routes") >= 1000,
+             lambda: f"{gateway.metric('envgate_routes')} of 1000")
     assert curl(gateway, gateway.host("many999", 8888)).status == 200

@@ -1,5 +1,6 @@
 # ctest: timeout=300
-"""SIGTERM under load loses nothing that was accepted; SIGHUP with a good and with a bad file drops nothing."""
+"""SIGTERM under load loses nothing that was accepted;
+SIGHUP with a good and with a bad file drops nothing."""
 import json
 import signal
 import socket
@@ -27,8 +28,9 @@ def host(gateway, routes, web, sshd):
 
 
 class Load:
-    """Customers with kept connections, each asking again and again. A request that was sent on a connection that the
-    gateway had accepted must be answered whole; to find the connection closed between requests is no loss."""
+    """Customers with kept connections, each asking again and again. A request
+    that was sent on a connection that the gateway had accepted must be answered
+    whole; to find the connection closed between requests is no loss."""
 
     def __init__(self, gateway, host, customers=8):
         self.gateway, self.host = gateway, host
@@ -74,8 +76,8 @@ class Load:
 
     def more(self, answers=100):
         goal = self.answered + answers
-        wait_for(lambda: self.answered >= goal or self.lost, lambda: f"{self.answered} answers, {self.refused} refused",
-                 60)
+        wait_for(lambda: self.answered >= goal or self.lost,
+                 lambda: f"{self.answered} answers, {self.refused} refused", 60)
 
     def __enter__(self):
         for thread in self.threads:
@@ -132,8 +134,8 @@ def test_sigterm_waits_for_ssh_sessions_and_then_cuts_them(make_gateway, routes,
     port = gateway.ssh_port()
     gateway.wait_route(routes.set("shells", ssh=ssh(port, sshd.port)))
     client = OpenSsh(sshd, port, tmp_path)
-    short = subprocess.Popen(list(map(str, client.command("echo in; sleep 1; echo out"))), stdout=subprocess.PIPE,
-                             stdin=subprocess.DEVNULL)
+    short = subprocess.Popen(list(map(str, client.command("echo in; sleep 1; echo out"))),
+                             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     long = subprocess.Popen(list(map(str, client.command("echo in; sleep 600"))), stdout=subprocess.PIPE,
                             stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -178,8 +180,8 @@ def can_connect(port):
 def test_h2_is_told_to_go_away(gateway, host):
     """GOAWAY, and the streams that were opened are answered (RFC 9113, section 6.8)."""
     with H2Client(gateway, host) as client:
-        number = client.request([(":method", "GET"), (":scheme", "https"), (":authority", f"{host}:{client.port}"),
-                                 (":path", "/slow/1")])
+        number = client.request([(":method", "GET"), (":scheme", "https"),
+                                 (":authority", f"{host}:{client.port}"), (":path", "/slow/1")])
         time.sleep(0.2)
         gateway.sigterm()
         stream = client.streams[number]
@@ -218,7 +220,8 @@ def test_sighup_drops_nothing(gateway, host, sshd, tmp_path):
     """Good and bad files, again and again, under load and with an SSH session and a request in flight."""
     good = gateway.config.read_text()
     client = OpenSsh(sshd, gateway.env_port, tmp_path)
-    session = subprocess.Popen(list(map(str, client.command("cat"))), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    session = subprocess.Popen(list(map(str, client.command("cat"))), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
     slow = []
     waiting = threading.Thread(target=lambda: slow.append(curl(gateway, host, "/slow/3")))
     waiting.start()
@@ -261,7 +264,8 @@ def test_a_changed_setting_is_obeyed_without_a_restart(make_gateway, routes):
 def test_what_needs_a_restart_is_named(gateway, host):
     gateway.write_settings({"workers": 1})
     reload(gateway, "ok")
-    assert any("workers" in json.dumps(line) and "restart" in json.dumps(line) for line in gateway.log_lines())
+    lines = [json.dumps(line) for line in gateway.log_lines()]
+    assert any("workers" in line and "restart" in line for line in lines)
     assert curl(gateway, host).status == 200
 
 
@@ -296,7 +300,8 @@ def test_check_lists_every_error_with_its_place(gateway, tmp_path):
 
 
 def test_set_wins_over_the_file(gateway):
-    done = run([gateway.process.argv[0], "--config", gateway.config, "--set", "workers=nonsense", "--check"], check=False)
+    done = run([gateway.process.argv[0], "--config", gateway.config, "--set", "workers=nonsense", "--check"],
+               check=False)
     assert done.returncode != 0 and b"workers" in done.stdout + done.stderr
 
 

@@ -1,6 +1,6 @@
 # ctest: timeout=600
-"""Unmodified SSH command line clients through the route's port to a real sshd: shell, exit status, copies, forwards,
-agent. What goes in comes out; nothing here knows how the gateway works."""
+"""Unmodified SSH command line clients through the route's port to a real sshd: shell, exit status, copies,
+forwards, agent. What goes in comes out; nothing here knows how the gateway works."""
 import hashlib
 import os
 import pty
@@ -14,6 +14,7 @@ import pytest
 
 from harness import BIG, EchoTarget, Process, contract, debian_tool, free_port, run, wait_for
 from harness.http_target import BLOCK, pattern_sha256
+from harness.routes import ENV
 from harness.ssh_clients import CLIENTS, OpenSsh
 
 
@@ -139,14 +140,16 @@ def test_rsync_there_and_back(client, tree, tmp_path):
     run([*rsync, f"{tree}/", f"{client.where}:{there}/"], env=environment(client))
     run([*rsync, f"{client.where}:{there}/", f"{back}/"], env=environment(client))
     assert contents(back) == contents(tree)
-    assert b"sent" in run([*rsync, "-v", f"{tree}/", f"{client.where}:{there}/"], env=environment(client)).stdout
+    again = run([*rsync, "-v", f"{tree}/", f"{client.where}:{there}/"], env=environment(client))
+    assert b"sent" in again.stdout
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_a_gigabyte(openssh, tmp_path, direction):
     fast = openssh.argv("-c", "aes128-gcm@openssh.com")
     if direction == "up":
-        process = subprocess.Popen(list(map(str, [*fast, "sha256sum"])), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen(list(map(str, [*fast, "sha256sum"])),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in range(BIG // len(BLOCK)):
             process.stdin.write(BLOCK)
         digest = process.communicate()[0].split()[0].decode()
@@ -154,7 +157,8 @@ def test_a_gigabyte(openssh, tmp_path, direction):
         block = tmp_path / "block"
         block.write_bytes(BLOCK)
         command = f"for i in $(seq {BIG // len(BLOCK)}); do cat {block} || exit 1; done"
-        process = subprocess.Popen(list(map(str, [*fast, command])), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        process = subprocess.Popen(list(map(str, [*fast, command])),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         hasher = hashlib.sha256()
         while data := process.stdout.read(1 << 20):
             hasher.update(data)
@@ -206,7 +210,8 @@ def test_socks_forward(client, echo, tmp_path):
 def agent(sshd, tmp_path):
     """An ssh-agent that holds the test's key: its socket."""
     path = tmp_path / "agent"
-    with Process("ssh-agent", [debian_tool("ssh-agent"), "-D", "-a", path], tmp_path / "agent.log") as process:
+    argv = [debian_tool("ssh-agent"), "-D", "-a", path]
+    with Process("ssh-agent", argv, tmp_path / "agent.log") as process:
         process.wait_until(path.exists, "listening")
         run([debian_tool("ssh-add"), "-q", sshd.key], env={**os.environ, "SSH_AUTH_SOCK": str(path)})
         yield path
@@ -236,16 +241,18 @@ def test_many_channels_on_one_connection(openssh, tmp_path):
 # -- through TLS on the https port, where the name in the handshake says which environment
 
 def test_openssl_as_proxy_command(ssh_gateway, sshd, tmp_path):
-    proxy = (f"{debian_tool('openssl')} s_client -quiet -verify_quiet -verify_return_error -CAfile {ssh_gateway.ca.file} "
-             f"-connect 127.0.0.1:{ssh_gateway.https_port} -servername %h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host("6hiflzwte2xnkroq"), ["-o", f"ProxyCommand={proxy}"])
+    proxy = (f"{debian_tool('openssl')} s_client -quiet -verify_quiet -verify_return_error "
+             f"-CAfile {ssh_gateway.ca.file} -connect 127.0.0.1:{ssh_gateway.https_port} -servername %h")
+    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
+                     ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr
 
 
 def test_envctl_connect_as_proxy_command(ssh_gateway, sshd, tmp_path):
     proxy = contract.envctl_connect(ssh_gateway, "%h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host("6hiflzwte2xnkroq"), ["-o", f"ProxyCommand={proxy}"])
+    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
+                     ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr
 
@@ -255,7 +262,7 @@ def test_the_sessions_were_logged(ssh_gateway, openssh):
     run(openssh.command("true"))
     lines = wait_for(lambda: ssh_gateway.log_lines(contract.SSH_EVENT), "no line for an SSH connection")
     line = lines[-1]
-    assert line["environment_id"] == "6hiflzwte2xnkroq"
+    assert line["environment_id"] == ENV
     assert line["type"] == "physical"
     assert line["source_ip"] == "127.0.0.1"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])

@@ -1,4 +1,5 @@
-"""The SSH libraries that customers' scripts use, paramiko and AsyncSSH, through the route's port to a real sshd."""
+"""The SSH libraries that customers' scripts use, paramiko and AsyncSSH,
+through the route's port to a real sshd."""
 import asyncio
 import hashlib
 import socket
@@ -108,7 +109,8 @@ def test_paramiko_rekey(client):
 def with_asyncssh(ssh_gateway, sshd, use):
     """Runs `use(connection)` over a connection through the gateway."""
     async def go():
-        async with asyncssh.connect("127.0.0.1", ssh_gateway.env_port, username=sshd.user, client_keys=[str(sshd.key)],
+        async with asyncssh.connect("127.0.0.1", ssh_gateway.env_port, username=sshd.user,
+                                    client_keys=[str(sshd.key)],
                                     known_hosts=str(sshd.known_hosts(f"[127.0.0.1]:{ssh_gateway.env_port}")),
                                     agent_path=None, config=None) as connection:
             return await use(connection)

@@ -1,7 +1,7 @@
-"""The ports of the routes: opened and closed as routes come, change and go; what a stranger may and may not send to
-them; and how the bytes are relayed. The targets here are raw sockets, so that every byte is accounted for."""
+"""The ports of the routes: opened and closed as routes come, change and go;
+what a stranger may and may not send to them; and how the bytes are relayed.
+The targets here are raw sockets, so that every byte is accounted for."""
 import socket
-import struct
 import threading
 import time
 
@@ -11,16 +11,8 @@ from harness import SLOW, EchoTarget, contract, free_port, run, wait_for
 from harness.http_target import BLOCK
 from harness.routes import ssh
 from harness.ssh_clients import OpenSsh
-
-BANNER = b"SSH-2.0-OpenSSH_9.2p1\r\n"
-TARGET_BANNER = b"SSH-2.0-Target_1.0\r\n"
-
-
-def banner_echo(connection):
-    """Says hello as an SSH server does, then echoes, the client's banner included."""
-    connection.send(TARGET_BANNER)
-    while data := connection.recv():
-        connection.send(data)
+from harness.ssh_sockets import (BANNER, TARGET_BANNER, accepts, banner_echo, connect, open_route, recv_end,
+                                 recv_exactly, say_hello)
 
 
 @pytest.fixture
@@ -29,66 +21,15 @@ def target():
         yield echo
 
 
-def connect(port, seconds=10, source=None):
-    connection = socket.create_connection(("127.0.0.1", port), seconds * SLOW, source_address=source)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-def recv_exactly(connection, size):
-    data = b""
-    while len(data) < size:
-        piece = connection.recv(size - len(data))
-        if not piece:
-            raise AssertionError(f"ended after {len(data)} of {size} bytes: {data[:200]!r}")
-        data += piece
-    return data
-
-
-def recv_end(connection):
-    """Everything up to the end, however it ends."""
-    data = b""
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except ConnectionResetError:
-        pass
-    return data
-
-
 def told_nothing_of_the_target(data):
     """The end alone, or the gateway's own line of explanation, which ssh -v shows (RFC 4253, section 4.2)."""
-    return data == b"" or (data.startswith(b"envgate: ") and data.count(b"\n") == 1 and b"127.0.0.1" not in data)
-
-
-def accepts(port):
-    try:
-        connect(port).close()
-        return True
-    except ConnectionRefusedError:
-        return False
-
-
-def open_route(gateway, routes, env, target, **more):
-    """A route with an ssh port of its own, open: (port, route)."""
-    port = gateway.ssh_port()
-    route = routes.set(env, ssh=ssh(port, target.port), **more)
-    gateway.wait_route(route)
-    wait_for(lambda: accepts(port), f"port {port} of {env} is not open")
-    return port, route
-
-
-def say_hello(port, **options):
-    """A connection past the banners."""
-    connection = connect(port, **options)
-    connection.sendall(BANNER)
-    assert recv_exactly(connection, len(TARGET_BANNER) + len(BANNER)) == TARGET_BANNER + BANNER
-    return connection
+    one_line = data.startswith(b"envgate: ") and data.count(b"\n") == 1
+    return data == b"" or (one_line and b"127.0.0.1" not in data)
 
 
 def sessions_seen(target):
-    """How many connections got as far as a banner. (One that only asks whether the port is open may reach the target,
-    since a server may speak first.)"""
+    """How many connections got as far as a banner.
+    (One that only asks whether the port is open may reach the target, since a server may speak first.)"""
     return sum(seen.startswith(BANNER) for seen in target.seen())
 
 
@@ -189,8 +130,9 @@ def test_a_stopped_environment_is_not_connected_to(gateway, routes, target):
 def test_what_is_not_ssh_is_closed_counted_and_never_reaches_the_target(gateway, routes, target):
     port, _ = open_route(gateway, routes, "guarded", target)
     before = gateway.refused(contract.NOT_SSH)
-    payloads = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00", b"\x03\x00\x00\x13\x0e\xe0",
-                b"SSH-3.0-x\r\n", b"ssh-2.0-x\r\n", b"\x00" * 300, b"SSH-2.0" + b"x" * 300]
+    payloads = [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+                b"\x03\x00\x00\x13\x0e\xe0", b"SSH-3.0-x\r\n", b"ssh-2.0-x\r\n", b"\x00" * 300,
+                b"SSH-2.0" + b"x" * 300]
     for payload in payloads:
         with connect(port) as connection:
             connection.sendall(payload)
@@ -247,7 +189,9 @@ def test_a_target_that_says_nothing_is_given_up(make_gateway, routes):
 
 
 def test_a_target_that_is_not_ssh_is_not_shown_to_the_client(make_gateway, routes):
-    gateway = make_gateway({"timeouts": {"ssh_banner": "1s"}})  # lines may come before a banner: only time tells
+    # lines may come before a banner: only time tells
+    gateway = make_gateway({"timeouts": {"ssh_banner": "1s"}})
+
     def web_server(connection):
         connection.send(b"HTTP/1.1 400 Bad Request\r\nServer: inner/1.0\r\n\r\n")
         connection.recv_all()
@@ -329,7 +273,8 @@ def test_a_reset_comes_through_as_an_end(gateway, routes):
 
 
 def test_a_reader_that_stops_holds_the_sender_back(gateway, routes):
-    """Backpressure by not reading: what the sender can get rid of is bounded, and all of it arrives in the end."""
+    """Backpressure by not reading: what the sender can get rid of is bounded,
+    and all of it arrives in the end."""
     go_on = threading.Event()
     size = 256 << 20
 
@@ -367,7 +312,8 @@ def test_a_reader_that_stops_holds_the_sender_back(gateway, routes):
             connection.shutdown(socket.SHUT_WR)
             recv_end(connection)
         seen = target.connections[-1]
-        wait_for(lambda: getattr(seen, "total", 0) == sent + len(BANNER), lambda: f"{vars(seen).get('total')} of {sent}")
+        wait_for(lambda: getattr(seen, "total", 0) == sent + len(BANNER),
+                 lambda: f"{vars(seen).get('total')} of {sent}")
 
 
 def test_sessions_are_listed_and_can_be_killed(gateway, routes, target):
@@ -402,60 +348,6 @@ def test_tcp_entries_are_relayed_without_an_ssh_check(gateway, routes):
             assert recv_exactly(connection, 18) == b"\x00\xffnot ssh at all\r\n"
             connection.shutdown(socket.SHUT_WR)
             assert recv_end(connection) == b""
-
-
-# -- PROXY protocol
-
-V2 = b"\r\n\r\n\0\r\nQUIT\n"
-
-
-def proxy_v2(source, destination=("127.0.0.1", 22), extra=b""):
-    body = socket.inet_aton(source[0]) + socket.inet_aton(destination[0]) + struct.pack(
-        ">HH", source[1], destination[1]) + extra
-    return V2 + b"\x21\x11" + struct.pack(">H", len(body)) + body
-
-
-HEADERS = {
-    "v1": b"PROXY TCP4 203.0.113.7 192.0.2.1 5151 22\r\n",
-    "v2": proxy_v2(("203.0.113.7", 5151)),
-    "v2 with extensions": proxy_v2(("203.0.113.7", 5151), extra=b"\x04\x00\x05hello"),
-}
-
-
-@pytest.mark.parametrize("version", list(HEADERS))
-def test_proxy_header_from_a_trusted_peer_says_who_it_is(make_gateway, routes, target, version):
-    gateway = make_gateway({"proxy_protocol": {"trusted": ["127.0.0.1/32"]}})
-    port, _ = open_route(gateway, routes, "proxied", target)
-    with connect(port) as connection:
-        connection.sendall(HEADERS[version] + BANNER)
-        assert recv_exactly(connection, len(TARGET_BANNER) + len(BANNER)) == TARGET_BANNER + BANNER
-    lines = wait_for(lambda: [line for line in gateway.log_lines(contract.SSH_EVENT)
-                              if line.get("source_ip") == "203.0.113.7"], "the log does not name the real source")
-    assert lines[0]["environment_id"] == "proxied"
-    assert all(b"PROXY" not in seen and V2 not in seen for seen in target.seen())
-
-
-@pytest.mark.parametrize("version", list(HEADERS))
-def test_proxy_header_from_anyone_else_is_not_believed(make_gateway, routes, target, version):
-    gateway = make_gateway({"proxy_protocol": {"trusted": ["192.0.2.0/24"]}})
-    port, _ = open_route(gateway, routes, "liar", target)
-    with connect(port) as connection:
-        connection.sendall(HEADERS[version] + BANNER)
-        assert BANNER not in recv_end(connection)
-    assert not any(target.seen())
-    assert not [line for line in gateway.log_lines() if line.get("source_ip") == "203.0.113.7"]
-    say_hello(port).close()
-
-
-@pytest.mark.parametrize("garbage", ids=["bad address", "overlong", "bad version", "short"], argvalues=[b"PROXY TCP4 999.1.1.1 1.1.1.1 1 2\r\n", b"PROXY UNKNOWN" + b"x" * 200,
-                                     V2 + b"\x31\x11\x00\x0c" + b"\0" * 12, V2 + b"\x21\x11\x00\x01\0"])
-def test_a_malformed_proxy_header_is_refused(make_gateway, routes, target, garbage):
-    gateway = make_gateway({"proxy_protocol": {"trusted": ["127.0.0.0/8"]}})
-    port, _ = open_route(gateway, routes, "mangled", target)
-    with connect(port) as connection:
-        connection.sendall(garbage + BANNER)
-        assert BANNER not in recv_end(connection)
-    assert not any(target.seen())
 
 
 # -- and with a real client at the end

@@ -1,5 +1,5 @@
-"""WebSocket through the gateway: the websockets library over HTTP/1.1, wsproto over an HTTP/2 stream (RFC 8441), and
-handshakes that are not in order, of which nothing may pass."""
+"""WebSocket through the gateway: the websockets library over HTTP/1.1,
+wsproto over an HTTP/2 stream (RFC 8441), and handshakes that are not in order, of which nothing may pass."""
 import asyncio
 import base64
 import hashlib
@@ -15,15 +15,7 @@ from wsproto.frame_protocol import CloseReason
 from harness import SLOW, EchoTarget, RawTls, wait_for
 from harness.h2_client import H2Client
 from harness.http_target import BLOCK
-from harness.routes import http
-
-ENV = "notebook1"
-
-
-@pytest.fixture
-def host(gateway, routes, web):
-    gateway.wait_route(routes.set(ENV, http=[http(8888, web.port)]))
-    return gateway.host(ENV, 8888)
+from harness.routes import ENV, http
 
 
 def with_socket(gateway, host, use, **options):
@@ -123,7 +115,8 @@ def handshake_answer(head):
 def opening(host, **changes):
     fields = {"Host": host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
               "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(), **changes}
-    return "GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items() if v is not None) + "\r\n"
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value is not None]
+    return "GET /ws HTTP/1.1\r\n" + "".join(lines) + "\r\n"
 
 
 @pytest.fixture
@@ -141,7 +134,8 @@ def raw(gateway, routes):
 
 
 def test_bytes_after_the_opening_are_held_until_101(gateway, raw):
-    """What a client sends before it is told 101 may be a request smuggled past us: the target sees it after 101 only."""
+    """What a client sends before it is told 101 may be a request smuggled past us:
+    the target sees it after 101 only."""
     seen_before_101 = []
 
     def script(connection):
@@ -194,14 +188,16 @@ def test_a_refusal_by_the_target_comes_through(gateway, raw):
 
 
 def test_other_upgrades_are_not_forwarded(gateway, raw):
-    """h2c is dropped: the request is served as it is, or refused, but the target never hears of the upgrade."""
+    """h2c is dropped: the request is served as it is, or refused,
+    but the target never hears of the upgrade."""
     def script(connection):
         connection.recv_until(b"\r\n\r\n")
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         connection.recv_all()
     name, target = raw(script)
     with RawTls(gateway, name) as client:
-        client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        client.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n"
+                    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                     "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n".encode())
         client.response()
     seen = b"".join(target.seen()).lower()

@@ -30,13 +30,16 @@ class Ca:
 
     def _builder(self, subject, key, days=30):
         now = datetime.datetime.utcnow()
-        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
-                .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name)
+                .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                .not_valid_before(now - datetime.timedelta(hours=1))
                 .not_valid_after(now + datetime.timedelta(days=days)))
 
     def leaf(self, *names):
-        """A certificate for the given names (by default everything under the domain): {certificate, key} paths."""
-        names = names or (self.domain, f"*.container.{self.domain}", f"*.ssh.{self.domain}", f"*.{self.domain}")
+        """A certificate for the given names (by default everything under the domain):
+        {certificate, key} paths."""
+        names = names or (self.domain, f"*.container.{self.domain}", f"*.ssh.{self.domain}",
+                          f"*.{self.domain}")
         self.count += 1
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (self._builder(_name(names[0]), key)

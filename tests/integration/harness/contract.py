@@ -1,5 +1,5 @@
-"""The names of the product's interface that tests rely on: settings, admin paths, metrics and log events. They are
-said here once."""
+"""The names of the product's interface that tests rely on: settings, admin paths, metrics and log events.
+They are said here once."""
 
 from .machine import BIN
 
@@ -24,7 +24,8 @@ CUT_EVENT = "connections_cut"
 
 
 def settings(ports, directory, ca, domain):
-    """The settings of a gateway on loopback, before a test changes any. Short deadlines where a test waits for one."""
+    """The settings of a gateway on loopback, before a test changes any.
+    Short deadlines where a test waits for one."""
     return {
         "domain": domain,
         "workers": 2,

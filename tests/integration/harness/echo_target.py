@@ -1,5 +1,5 @@
-"""A TCP server that records every byte it is sent, connection by connection, and answers as its script says. The
-recording is what "what the target saw" means in the tests."""
+"""A TCP server that records every byte it is sent, connection by connection, and answers as its script says.
+The recording is what "what the target saw" means in the tests."""
 import socket
 import struct
 import threading
@@ -59,7 +59,8 @@ def echo(connection):
 
 
 class EchoTarget:
-    """`script(connection)` runs in a thread for each connection; when it returns, the connection is closed."""
+    """`script(connection)` runs in a thread for each connection;
+    when it returns, the connection is closed."""
 
     def __init__(self, script=echo, address="127.0.0.1", port=None):
         self.script = script
@@ -94,7 +95,8 @@ class EchoTarget:
             connection.sock.close()
 
     def wait_connection(self, index=0, seconds=10):
-        wait_for(lambda: len(self.connections) > index, f"the target got no connection number {index}", seconds)
+        wait_for(lambda: len(self.connections) > index, f"the target got no connection number {index}",
+                 seconds)
         return self.connections[index]
 
     def seen(self):

@@ -17,6 +17,7 @@ from .process import Process, run
 from .wait import wait_for
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$')
+SANITIZER_FINDING = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -35,7 +36,8 @@ def merged(base, changes):
     """`base` with `changes` laid over it, mappings merged key by key."""
     out = copy.deepcopy(base)
     for key, value in changes.items():
-        out[key] = merged(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        out[key] = merged(out[key], value) if both else value
     return out
 
 
@@ -45,7 +47,8 @@ class Gateway:
         self.directory.mkdir(exist_ok=True)
         self.ca = ca
         self.domain = domain or ca.domain
-        self.ports = {"https": free_port(), "http": free_port(), "metrics": free_port(), "ssh": free_ports(ssh_ports)}
+        self.ports = {"https": free_port(), "http": free_port(), "metrics": free_port(),
+                      "ssh": free_ports(ssh_ports)}
         self.settings = merged(contract.settings(self.ports, self.directory, ca, self.domain), settings or {})
         self.config = self.directory / "envgate.yaml"
         self.admin_socket = self.settings["admin"]["socket"]
@@ -85,7 +88,7 @@ class Gateway:
         was_alive = self.process.alive()
         status = self.process.stop(20)
         text = self.process.log.read_text(errors="replace")
-        assert not re.search(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer", text), text[-8000:]
+        assert not SANITIZER_FINDING.search(text), text[-8000:]
         if was_alive:
             assert status == 0, f"envgate ended with {status} on SIGTERM:\n{self.process.tail(60)}"
 

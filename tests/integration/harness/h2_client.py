@@ -1,5 +1,5 @@
-"""A small HTTP/2 client on the h2 library, for what curl does not do: several authorities on one connection, and
-WebSocket streams (RFC 8441)."""
+"""A small HTTP/2 client on the h2 library, for what curl does not do:
+several authorities on one connection, and WebSocket streams (RFC 8441)."""
 import h2.config
 import h2.connection
 import h2.events
@@ -95,8 +95,8 @@ class H2Client:
 
     def get(self, host, path="/", extra=()):
         """(status, headers, body) of a GET."""
-        number = self.request([(":method", "GET"), (":scheme", "https"), (":authority", f"{host}:{self.port}"),
-                               (":path", path), *extra])
+        number = self.request([(":method", "GET"), (":scheme", "https"),
+                               (":authority", f"{host}:{self.port}"), (":path", path), *extra])
         stream = self.streams[number]
         self.pump_until(lambda: stream.ended, f"the answer for {host}{path}")
         return stream.status, stream.headers, bytes(stream.data)

@@ -10,11 +10,12 @@ from .process import run
 class Answer:
     def __init__(self, done):
         self.body = done.stdout
-        self.report = json.loads(done.stderr[done.stderr.rindex(b"\n{"):])
+        messages, _, report = done.stderr.rpartition(b"\n{")
+        self.report = json.loads(b"{" + report)
         self.status = int(self.report["http_code"])
         self.seconds = done.seconds
         self.exit = done.returncode
-        self.error = done.stderr[:done.stderr.rindex(b"\n{")].decode(errors="replace")  # what curl said, if it failed
+        self.error = messages.decode(errors="replace")  # what curl said, if it failed
 
     def header(self, name):
         """Every value of a header of the answer (of the last, where there were redirects or a 100)."""
@@ -25,7 +26,8 @@ class Answer:
 
 
 def curl(gateway, host, path="/", *options, http2=False, check=True, scheme="https", seconds=60):
-    """Runs curl against the gateway for a public host name. `check` is about curl's own exit status, not HTTP's."""
+    """Runs curl against the gateway for a public host name.
+    `check` is about curl's own exit status, not HTTP's."""
     port = gateway.https_port if scheme == "https" else gateway.http_port
     argv = [debian_tool("curl"), "-sS", "--noproxy", "*", "--cacert", gateway.ca.file,
             "--resolve", f"*:{port}:127.0.0.1", "-w",

@@ -1,5 +1,5 @@
-"""An HTTP server as the target: sized, chunked and endless bodies, server-sent events, WebSocket, any status. It runs
-on aiohttp, in a thread of its own."""
+"""An HTTP server as the target: sized, chunked and endless bodies, server-sent events, WebSocket, any status.
+It runs on aiohttp, in a thread of its own."""
 import asyncio
 import hashlib
 import json
@@ -56,11 +56,18 @@ class HttpTarget:
     async def _start(self):
         app = web.Application(client_max_size=1 << 40, middlewares=[self._record])
         app.add_routes([
-            web.get("/bytes/{size}", self._bytes), web.get("/chunked/{size}", self._chunked),
-            web.get("/endless", self._endless), web.get("/events", self._events), web.get("/ws", self._websocket),
-            web.get("/status/{status}", self._status), web.get("/gzip", self._gzip), web.get("/cookie", self._cookie),
-            web.get("/slow/{seconds}", self._slow), web.route("*", "/upload", self._upload),
-            web.route("*", "/refuse-upload", self._refuse_upload), web.route("*", "/slow-upload", self._slow_upload),
+            web.get("/bytes/{size}", self._bytes),
+            web.get("/chunked/{size}", self._chunked),
+            web.get("/endless", self._endless),
+            web.get("/events", self._events),
+            web.get("/ws", self._websocket),
+            web.get("/status/{status}", self._status),
+            web.get("/gzip", self._gzip),
+            web.get("/cookie", self._cookie),
+            web.get("/slow/{seconds}", self._slow),
+            web.route("*", "/upload", self._upload),
+            web.route("*", "/refuse-upload", self._refuse_upload),
+            web.route("*", "/slow-upload", self._slow_upload),
             web.route("*", "/{tail:.*}", self._echo)])
         self.runner = web.AppRunner(app, access_log=None)
         await self.runner.setup()
@@ -79,13 +86,15 @@ class HttpTarget:
         body = await request.read()
         peer = request.transport.get_extra_info("peername") if request.transport else None
         return web.json_response({
-            "target": self.name, "method": request.method, "path": request.raw_path, "version": list(request.version),
+            "target": self.name, "method": request.method, "path": request.raw_path,
+            "version": list(request.version),
             "headers": [[k.decode("latin-1"), v.decode("latin-1")] for k, v in request.raw_headers],
             "body": body.decode("latin-1"), "peer": peer})
 
     async def _bytes(self, request):
         size = int(request.match_info["size"])
-        answer = web.StreamResponse(headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"})
+        answer = web.StreamResponse(headers={"Content-Length": str(size),
+                                             "Content-Type": "application/octet-stream"})
         await answer.prepare(request)
         if request.method != "HEAD":
             for piece in pattern(size):
@@ -114,7 +123,8 @@ class HttpTarget:
     async def _events(self, request):
         """Server-sent events, each with the moment at which it was written (CLOCK_MONOTONIC, nanoseconds)."""
         count, pause = int(request.query.get("count", 20)), float(request.query.get("pause", 0.1))
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream",
+                                             "Cache-Control": "no-cache"})
         await answer.prepare(request)
         self.open_streams += 1
         try:
@@ -137,7 +147,8 @@ class HttpTarget:
         return socket
 
     async def _status(self, request):
-        return web.Response(status=int(request.match_info["status"]), text="" if request.method == "HEAD" else None)
+        return web.Response(status=int(request.match_info["status"]),
+                            text="" if request.method == "HEAD" else None)
 
     async def _gzip(self, _request):
         import gzip
@@ -163,7 +174,8 @@ class HttpTarget:
                                   "encoding": request.headers.get("Transfer-Encoding")})
 
     async def _slow_upload(self, request):
-        """Reads nothing of the body for a while: what the sender can get rid of meanwhile is somebody's buffer."""
+        """Reads nothing of the body for a while:
+        what the sender can get rid of meanwhile is somebody's buffer."""
         await asyncio.sleep(float(request.query["pause"]))
         return await self._upload(request)
 

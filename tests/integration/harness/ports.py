@@ -1,5 +1,5 @@
-"""Ports for one test process. They lie below the kernel's ephemeral range, so that no outgoing connection takes one,
-and are leased in chunks by a file lock, so that two test processes never choose the same."""
+"""Ports for one test process. They lie below the kernel's ephemeral range, so that no outgoing connection
+takes one, and are leased in chunks by a file lock, so that two test processes never choose the same."""
 import fcntl
 import os
 import socket

@@ -1,5 +1,5 @@
-"""Programs that a test runs. None outlives it: each is ended by its pid, and the kernel ends it when the test process
-itself is killed."""
+"""Programs that a test runs. None outlives it:
+each is ended by its pid, and the kernel ends it when the test process itself is killed."""
 import ctypes
 import os
 import signal
@@ -26,9 +26,9 @@ class Process:
         self.log = Path(log)
         self.argv = [str(word) for word in argv]
         with open(self.log, "ab") as out:
-            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
-                                          env={**os.environ, **(env or {})}, start_new_session=True,
-                                          preexec_fn=_die_with_parent)
+            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                          cwd=cwd, env={**os.environ, **(env or {})},
+                                          start_new_session=True, preexec_fn=_die_with_parent)
         self.pid = self.popen.pid
 
     def alive(self):
@@ -92,8 +92,8 @@ class Process:
 
 
 def run(argv, seconds=60.0, check=True, **options):
-    """A program that ends by itself: its CompletedProcess, output as bytes, and `seconds` taken. With `check`, an exit
-    status other than 0 fails the test and shows what it printed."""
+    """A program that ends by itself: its CompletedProcess, output as bytes, and `seconds` taken.
+    With `check`, an exit status other than 0 fails the test and shows what it printed."""
     argv = [str(word) for word in argv]
     options.setdefault("capture_output", True)
     if "input" not in options and "stdin" not in options:
@@ -102,8 +102,8 @@ def run(argv, seconds=60.0, check=True, **options):
     try:
         done = subprocess.run(argv, timeout=seconds * SLOW, preexec_fn=_die_with_parent, **options)
     except subprocess.TimeoutExpired as expired:
-        raise AssertionError(f"not done within {seconds} s: {' '.join(argv)}\n{expired.stdout!r}\n{expired.stderr!r}") \
-            from None
+        raise AssertionError(f"not done within {seconds} s: {' '.join(argv)}\n"
+                             f"{expired.stdout!r}\n{expired.stderr!r}") from None
     done.seconds = time.monotonic() - start
     if check and done.returncode != 0:
         out = (done.stdout or b"")[-2000:]

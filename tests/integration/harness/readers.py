@@ -1,5 +1,5 @@
-"""Three HTTP/1.1 servers that nobody here wrote: h11, aiohttp and node. Each is given bytes as a client would send them
-and says which requests it read there: the witnesses of the differential tests."""
+"""Three HTTP/1.1 servers that nobody here wrote: h11, aiohttp and node. Each is given bytes as a client would
+send them and says which requests it read there: the witnesses of the differential tests."""
 import asyncio
 import json
 import re
@@ -14,15 +14,16 @@ from .machine import SLOW
 from .ports import free_port
 from .process import Process
 
-# Follows what is to be read: a server that finds the end of a request elsewhere than we do reads this one wrongly, or
-# not at all.
+# Follows what is to be read: a server that finds the end of a
+# request elsewhere than we do reads this one wrongly, or not at all.
 END = b"GET /the-end HTTP/1.1\r\nHost: end\r\nConnection: close\r\n\r\n"
 AT_END = ("GET", "/the-end", b"")
 REFUSED = "refused"
 
 
 def path_of(target):
-    """Of a request-target in any form, what stands for the path in the origin form (RFC 9112, section 3.2)."""
+    """Of a request-target in any form, what stands for the
+    path in the origin form (RFC 9112, section 3.2)."""
     for scheme in ("http://", "https://"):
         if target.lower().startswith(scheme):
             path = re.sub("^[^/?]*", "", target[len(scheme):])
@@ -41,7 +42,8 @@ def h11_requests(data):
             if event is h11.NEED_DATA:
                 return found + [("unfinished", server.trailing_data[0], body)] if head else found
             if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                return found + ([("left over", server.trailing_data[0], b"")] if server.trailing_data[0] else [])
+                rest = server.trailing_data[0]
+                return found + [("left over", rest, b"")] if rest else found
             if isinstance(event, h11.Request):
                 head, body = event, b""
             elif isinstance(event, h11.Data):
@@ -120,7 +122,8 @@ class AiohttpReader(_Server):
 
     async def _start(self):
         async def answer(request):
-            return web.Response(headers={"X-Seen": _seen(request.method, request.raw_path, await request.read())})
+            body = await request.read()
+            return web.Response(headers={"X-Seen": _seen(request.method, request.raw_path, body)})
         runner = web.ServerRunner(web.Server(answer))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()

@@ -17,8 +17,9 @@ class Redis:
         self.start()
 
     def start(self):
-        argv = [debian_tool("redis-server"), "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly",
-                "no", "--dir", self.directory, "--daemonize", "no", "--maxmemory-policy", "noeviction", *self.options]
+        argv = [debian_tool("redis-server"), "--port", self.port, "--bind", "127.0.0.1", "--save", "",
+                "--appendonly", "no", "--dir", self.directory, "--daemonize", "no",
+                "--maxmemory-policy", "noeviction", *self.options]
         self.process = Process("redis-server", argv, self.directory / "redis.log")
         self.process.wait_until(self.answers, "answering")
         return self

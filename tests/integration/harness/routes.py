@@ -1,7 +1,10 @@
-"""The route file: source `file`, written the way an operator's tool would, by renaming a finished file into place."""
+"""The route file: source `file`, written the way an operator's tool would,
+by renaming a finished file into place."""
 import os
 
 import yaml
+
+ENV = "6hiflzwte2xnkroq"  # an environment, where any would do
 
 
 class RouteFile:
@@ -22,10 +25,10 @@ class RouteFile:
         os.rename(fresh, self.path)
 
     def set(self, env, write=True, **fields):
-        """Adds or replaces a route; the generation goes up by itself unless it is given. Returns the route."""
+        """Adds or replaces a route, and returns it; the generation goes up by itself unless it is given."""
         before = self.routes.get(env, {})
-        route = {"env": env, "generation": before.get("generation", 0) + 1, "kind": "container", "state": "running",
-                 "address": "127.0.0.1", **fields}
+        route = {"env": env, "generation": before.get("generation", 0) + 1, "kind": "container",
+                 "state": "running", "address": "127.0.0.1", **fields}
         self.routes[env] = route
         if write:
             self.write()

@@ -1,5 +1,5 @@
-"""The SSH command line clients, each behind the same few verbs, so that one test runs them all: `command` is the argv
-that runs a remote command, `forward` the argv that only forwards."""
+"""The SSH command line clients, each behind the same few verbs, so that one test runs them all:
+`command` is the argv that runs a remote command, `forward` the argv that only forwards."""
 import os
 
 from .machine import debian_tool
@@ -29,7 +29,8 @@ class OpenSsh:
                 *(self.where + path if path.startswith(":") else path for path in (source, destination))]
 
     def rsync_shell(self):
-        return " ".join(f"'{word}'" for word in [debian_tool("ssh"), *map(str, self.options), "-p", str(self.port)])
+        argv = [debian_tool("ssh"), *map(str, self.options), "-p", str(self.port)]
+        return " ".join(f"'{word}'" for word in argv)
 
 
 class Plink:
@@ -82,8 +83,9 @@ class Dbclient:
 
     def copy(self, source, destination):
         # scp's old protocol over any ssh program that takes `-l user host command`
-        script = ("#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in -x|-oPermitLocalCommand=no|-oClearAllForwardings=yes|"
-                  "-oRemoteCommand=none|-oRequestTTY=no|-oForwardAgent=no|--) shift;; *) break;; esac; done\n"
+        script = ("#!/bin/sh\nwhile [ $# -gt 0 ]; do case $1 in "
+                  "-x|-oPermitLocalCommand=no|-oClearAllForwardings=yes|-oRemoteCommand=none|"
+                  "-oRequestTTY=no|-oForwardAgent=no|--) shift;; *) break;; esac; done\n"
                   f"exec {debian_tool('dbclient')} {' '.join(self.options)} \"$@\"\n")
         wrapper = os.path.join(self.environment["HOME"], "dbclient-for-scp")
         with open(wrapper, "w") as file:

@@ -1,4 +1,5 @@
-"""A real OpenSSH server as the target, with keys of its own. It logs in the user who runs the tests, by key."""
+"""A real OpenSSH server as the target, with keys of its own.
+It logs in the user who runs the tests, by key."""
 import os
 import pwd
 import socket
@@ -56,7 +57,8 @@ class Sshd:
         for kind in ("ed25519", "ecdsa", "rsa"):
             self._keygen(kind, self.directory / f"host_{kind}")
         self._keygen("ed25519", self.key)
-        self._keygen("rsa", self.directory / "id_rsa", "-b", "2048", "-m", "PEM")  # plink and dbclient convert this
+        # plink and dbclient convert this
+        self._keygen("rsa", self.directory / "id_rsa", "-b", "2048", "-m", "PEM")
         public = [(self.directory / f"{name}.pub").read_text() for name in ("id_ed25519", "id_rsa")]
         (self.directory / "authorized_keys").write_text("".join(public))
 
@@ -69,7 +71,8 @@ class Sshd:
                                              host_keys=host_keys, sftp=sftp))
 
     def start(self):
-        self.process = Process("sshd", [self.sshd, "-D", "-e", "-f", self.config], self.directory / "sshd.log")
+        self.process = Process("sshd", [self.sshd, "-D", "-e", "-f", self.config],
+                               self.directory / "sshd.log")
         self.process.wait_until(self.answers, "answering")
         return self
 
@@ -81,7 +84,8 @@ class Sshd:
             return False
 
     def known_hosts(self, *names):
-        """A known_hosts file in which the names (as ssh writes them: "[127.0.0.1]:50022") have this server's keys."""
+        """A known_hosts file in which the names (as ssh writes them:
+        "[127.0.0.1]:50022") have this server's keys."""
         path = self.directory / ("known_hosts_" + "".join(c for c in "_".join(names) if c.isalnum()))
         keys = [(self.directory / f"host_{k}.pub").read_text().split() for k in ("ed25519", "ecdsa", "rsa")]
         path.write_text("".join(f"{name} {key[0]} {key[1]}\n" for name in names for key in keys))
@@ -98,12 +102,14 @@ class Sshd:
         return run([debian_tool("ssh-keygen"), "-l", "-f", path]).stdout.decode().split()[1]
 
     def options(self, alias="target"):
-        """-o options for OpenSSH's clients: this key, this server's host key, nothing from the machine's own files."""
+        """-o options for OpenSSH's clients:
+        this key, this server's host key, nothing from the machine's own files."""
         known = self.known_hosts(alias)
         words = ["-F", "none"]
-        for option in (f"IdentityFile={self.key}", "IdentitiesOnly=yes", "BatchMode=yes", "StrictHostKeyChecking=yes",
-                       f"UserKnownHostsFile={known}", "GlobalKnownHostsFile=none", f"HostKeyAlias={alias}",
-                       "LogLevel=ERROR", "ConnectTimeout=20"):
+        for option in (f"IdentityFile={self.key}", "IdentitiesOnly=yes", "BatchMode=yes",
+                       "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}",
+                       "GlobalKnownHostsFile=none", f"HostKeyAlias={alias}", "LogLevel=ERROR",
+                       "ConnectTimeout=20"):
             words += ["-o", option]
         return words
 

@@ -10,8 +10,10 @@ namespace {
 
 constexpr const char* kPage =
     R"({"routes":[{"env":"abc","generation":3,"kind":"vm","state":"running","address":"10.0.0.1",)"
-    R"("ssh":{"listen_port":50001,"target_port":22,"mode":"passthrough"},"http":[{"port":80,"target_port":8080,"scheme":"http","access":"public"}]},)"
-    R"({"env":"d","generation":12,"kind":"container","state":"stopped","address":"::1","ssh":{"target_port":22,"mode":"passthrough"}}],)"
+    R"("ssh":{"listen_port":50001,"target_port":22,"mode":"passthrough"},)"
+    R"("http":[{"port":80,"target_port":8080,"scheme":"http","access":"public"}]},)"
+    R"({"env":"d","generation":12,"kind":"container","state":"stopped","address":"::1",)"
+    R"("ssh":{"target_port":22,"mode":"passthrough"}}],)"
     R"("next":NEXT,"total":2})";
 
 std::string page(const std::string& next) {
@@ -43,10 +45,12 @@ TEST(Views, PagesBecomeOneJsonDocument) {
 TEST(Views, SessionsAsATable) {
   const auto listing = sessions_table();
   listing->add(
-      R"({"sessions":[{"id":256,"protocol":"ssh","environment":"abc","kind":"vm","target":"10.0.0.1:22","client":"1.2.3.4:5",)"
-      R"("state":"busy","bytes_to_target":1536,"bytes_to_client":0,"requests":0,"started":"2026-02-02T10:30:00Z","duration_seconds":65.0},)"
-      R"({"id":257,"protocol":"https","environment":null,"kind":null,"target":null,"client":"[::1]:5","state":"idle",)"
-      R"("bytes_to_target":0,"bytes_to_client":0,"requests":2,"started":"2026-02-02T10:30:00Z","duration_seconds":0.5}],"next":null})");
+      R"({"sessions":[{"id":256,"protocol":"ssh","environment":"abc","kind":"vm","target":"10.0.0.1:22",)"
+      R"("client":"1.2.3.4:5","state":"busy","bytes_to_target":1536,"bytes_to_client":0,"requests":0,)"
+      R"("started":"2026-02-02T10:30:00Z","duration_seconds":65.0},)"
+      R"({"id":257,"protocol":"https","environment":null,"kind":null,"target":null,)"
+      R"("client":"[::1]:5","state":"idle","bytes_to_target":0,"bytes_to_client":0,"requests":2,)"
+      R"("started":"2026-02-02T10:30:00Z","duration_seconds":0.5}],"next":null})");
   EXPECT_EQ(
       listing->take(true),
       " ID  PROTOCOL  ENVIRONMENT  CLIENT     TARGET       STATE  TO TARGET  TO CLIENT  REQUESTS        AGE\n"

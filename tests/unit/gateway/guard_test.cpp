@@ -48,7 +48,8 @@ TEST(Guard, ConnectionRateRefillsWithTime) {
   int admitted = 0;
   for (int i = 0; i < 10; ++i) admitted += guard.admit(ip("10.0.0.1"), kNow, permits[i]) == Refusal::none;
   EXPECT_EQ(admitted, 5);
-  EXPECT_EQ(guard.admit(ip("10.0.0.1"), kNow + milliseconds(100), permits[10]), Refusal::source_connection_rate);
+  EXPECT_EQ(guard.admit(ip("10.0.0.1"), kNow + milliseconds(100), permits[10]),
+            Refusal::source_connection_rate);
   EXPECT_EQ(guard.admit(ip("10.0.0.1"), kNow + milliseconds(250), permits[10]), Refusal::none);
 }
 

@@ -131,7 +131,8 @@ TEST(RouteJson, WritesWhatItReads) {
       R"({"address":"10.0.0.1"})", R"({"address":"10.0.0.1","http":[]})",
       R"({"generation":18446744073709551615,"kind":"pod","state":"error","address":"fd00::1",
           "created_at":"2026-02-02T10:30:00Z","allow_from":["10.0.0.0/8","::/0"],"limits":{"bandwidth":1},
-          "ssh":{"listen_port":50000,"mode":"audited","users":[{"name":"r\"oot","verifier":"v"}],"host_keys":["k"]},
+          "ssh":{"listen_port":50000,"mode":"audited","users":[{"name":"r\"oot","verifier":"v"}],
+                 "host_keys":["k"]},
           "http":[{"port":80,"target_port":81,"scheme":"https","access":"private"}],
           "tcp":[{"listen_port":5900,"target_port":5901,"service":"vnc"}]})"};
   for (const char* text : texts) {

@@ -127,8 +127,8 @@ TEST(BadRouteFiles, NameTheLine) {
 TEST(RouteFile, ReadsWhatTheReadmeShows) {
   const auto routes = parse_route_file("r.yaml", R"(
 routes:
-  - {env: demo, generation: 1, kind: container, address: 127.0.0.1, ssh: {listen_port: 50022, target_port: 2222},
-     http: [{port: 8888, target_port: 18888}]}
+  - {env: demo, generation: 1, kind: container, address: 127.0.0.1,
+     ssh: {listen_port: 50022, target_port: 2222}, http: [{port: 8888, target_port: 18888}]}
   - env: 0123456789
     address: "fd00::1"
 )");

@@ -108,10 +108,11 @@ namespace {
 
 std::vector<nghttp2_nv> to_nv(const Headers& fields) {
   std::vector<nghttp2_nv> out;
+  const auto bytes = [](const std::string& text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  };
   for (const auto& [name, value] : fields)
-    out.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-                   reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-                   NGHTTP2_NV_FLAG_NONE});
+    out.push_back({bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE});
   return out;
 }
 
@@ -124,15 +125,16 @@ struct ClientCallbacks {
     self(user).streams_[frame->hd.stream_id].heads.emplace_back();
     return 0;
   }
-  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                    const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
+  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                    void* user) {
     self(user).streams_[frame->hd.stream_id].heads.back().emplace_back(
         std::string(reinterpret_cast<const char*>(name), name_size),
         std::string(reinterpret_cast<const char*>(value), value_size));
     return 0;
   }
-  static int data(nghttp2_session*, std::uint8_t, std::int32_t stream, const std::uint8_t* bytes, std::size_t size,
-                  void* user) {
+  static int data(nghttp2_session*, std::uint8_t, std::int32_t stream, const std::uint8_t* bytes,
+                  std::size_t size, void* user) {
     self(user).streams_[stream].body.append(reinterpret_cast<const char*>(bytes), size);
     return 0;
   }
@@ -143,7 +145,8 @@ struct ClientCallbacks {
       client.goaway_code_ = frame->goaway.error_code;
     }
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (carries && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) client.streams_[frame->hd.stream_id].end_stream = true;
+    const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (carries && ends) client.streams_[frame->hd.stream_id].end_stream = true;
     return 0;
   }
   static int close(nghttp2_session*, std::int32_t stream, std::uint32_t code, void* user) {
@@ -205,11 +208,12 @@ std::int32_t TestClient::request(Headers fields, bool more) {
   const auto list = to_nv(fields);
   nghttp2_data_provider provider{};
   provider.read_callback = ClientCallbacks::read;
-  return nghttp2_submit_request(session_, nullptr, list.data(), list.size(), more ? &provider : nullptr, nullptr);
+  return nghttp2_submit_request(session_, nullptr, list.data(), list.size(), more ? &provider : nullptr,
+                                nullptr);
 }
 
 std::int32_t TestClient::get(std::string path) {
-  return request({{":method", "GET"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", std::move(path)}});
+  return request(request_fields("GET", std::move(path)));
 }
 
 void TestClient::send_data(std::int32_t stream, std::string_view data) {
@@ -252,7 +256,8 @@ bool TestClient::step(int milliseconds) {
     server_closed_ = true;
     return false;
   }
-  if (got > 0) nghttp2_session_mem_recv(session_, reinterpret_cast<std::uint8_t*>(bytes), static_cast<std::size_t>(got));
+  const auto* in = reinterpret_cast<const std::uint8_t*>(bytes);
+  if (got > 0) nghttp2_session_mem_recv(session_, in, static_cast<std::size_t>(got));
   write_out();
   return true;
 }
@@ -277,6 +282,13 @@ void TestClient::run_for(double seconds) {
 
 std::uint32_t TestClient::remote_setting(std::uint32_t id) const {
   return nghttp2_session_get_remote_settings(session_, static_cast<nghttp2_settings_id>(id));
+}
+
+Headers request_fields(std::string method, std::string path, Headers more) {
+  Headers fields = {{":method", std::move(method)}, {":scheme", "https"}, {":authority", "a.example"},
+                    {":path", std::move(path)}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
 }
 
 // ---- for handlers ----

@@ -1,6 +1,6 @@
-// The two ends of an HTTP/2 connection under test: a server with an H2Session on a reactor in a thread of its own, whose
-// requests a function of the test answers; and nghttp2's client, driven step by step from the test's thread. Between
-// them a socket pair, so that blocking, short writes and resets are the kernel's own.
+// The two ends of an HTTP/2 connection under test: a server with an H2Session on a reactor in a thread of its
+// own, whose requests a function of the test answers; and nghttp2's client, driven step by step from the
+// test's thread. Between them a socket pair, so that blocking, short writes and resets are the kernel's own.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -90,7 +90,8 @@ class TestClient {
   void reset(std::int32_t stream, std::uint32_t code = NGHTTP2_CANCEL);
   void consume(std::int32_t stream, std::size_t n);
 
-  // Sends and receives until `done`; false after `seconds`, or once the server has closed and it still is not.
+  // Sends and receives until `done`; false after `seconds`, or once the server has closed and it still is
+  // not.
   bool run_until(const std::function<bool()>& done, double seconds = 5);
   bool run_until_closed(double seconds = 5);
   void run_for(double seconds);
@@ -132,6 +133,9 @@ struct SocketPair {
   SocketPair();
   int server, client;
 };
+
+// The fields of a request to https://a.example.
+Headers request_fields(std::string method, std::string path, Headers more = {});
 
 // For handlers.
 ResponseHead response(int status, Framing framing, std::uint64_t length = 0);

@@ -1,4 +1,5 @@
-// HTTP/2 as a client sees it: answers, bodies, trailers, interleaving, and that what a stream holds back is bounded.
+// HTTP/2 as a client sees it: answers, bodies, trailers, interleaving, and that what a stream holds back is
+// bounded.
 #include "gateway/http/h2_session.hpp"
 
 #include <gtest/gtest.h>
@@ -30,16 +31,13 @@ Task<bool> echo(TestServer& server, Exchange& exchange) {
       exchange.abort();
       co_return false;
     }
-    if (!co_await exchange.send_body(piece.bytes)) co_return false;
+    const bool sent = co_await exchange.send_body(piece.bytes);
+    if (!sent) co_return false;
   }
   co_return co_await exchange.send_end(exchange.request_trailers());
 }
 
-Headers post(std::string path, Headers more = {}) {
-  Headers fields = {{":method", "POST"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", std::move(path)}};
-  fields.insert(fields.end(), more.begin(), more.end());
-  return fields;
-}
+Headers post(std::string path) { return request_fields("POST", std::move(path)); }
 
 TEST(H2Session, AnswersARequest) {
   SocketPair pair;
@@ -101,28 +99,30 @@ TEST(H2Session, InterleavesStreams) {
   SocketPair pair;
   TestServer server(pair.server, echo);
   TestClient client(pair.client);
-  constexpr int kStreams = 40, kRounds = 12;
+  constexpr std::size_t kStreams = 40, kRounds = 12;
   std::vector<std::int32_t> ids;
-  for (int i = 0; i < kStreams; ++i) ids.push_back(client.request(post("/" + std::to_string(i)), true));
+  for (std::size_t i = 0; i < kStreams; ++i)
+    ids.push_back(client.request(post("/" + std::to_string(i)), true));
   std::vector<std::string> sent(kStreams);
-  for (int round = 0; round < kRounds; ++round) {
-    for (int i = 0; i < kStreams; ++i) {
-      const std::string piece(static_cast<std::size_t>(1 + i * 211 + round * 17), static_cast<char>('a' + (i + round) % 26));
-      sent[static_cast<std::size_t>(i)] += piece;
-      client.send_data(ids[static_cast<std::size_t>(i)], piece);
+  const auto echoed = [&](std::size_t i) -> const std::string& { return client.stream(ids[i]).body; };
+  for (std::size_t round = 0; round < kRounds; ++round) {
+    for (std::size_t i = 0; i < kStreams; ++i) {
+      const std::string piece(1 + i * 211 + round * 17, static_cast<char>('a' + (i + round) % 26));
+      sent[i] += piece;
+      client.send_data(ids[i], piece);
     }
     // Every stream's echo has come this far before any of them goes on: none waits for another.
     ASSERT_TRUE(client.run_until([&] {
-      for (int i = 0; i < kStreams; ++i)
-        if (client.stream(ids[static_cast<std::size_t>(i)]).body.size() < sent[static_cast<std::size_t>(i)].size()) return false;
+      for (std::size_t i = 0; i < kStreams; ++i)
+        if (echoed(i).size() < sent[i].size()) return false;
       return true;
     })) << round;
   }
   EXPECT_TRUE(server.is_busy());
   for (const auto id : ids) client.end(id);
-  ASSERT_TRUE(client.run_until([&] { return client.stream(ids.back()).closed && client.stream(ids.front()).closed; }));
-  for (int i = 0; i < kStreams; ++i)
-    EXPECT_EQ(client.stream(ids[static_cast<std::size_t>(i)]).body, sent[static_cast<std::size_t>(i)]);
+  ASSERT_TRUE(client.run_until(
+      [&] { return client.stream(ids.back()).closed && client.stream(ids.front()).closed; }));
+  for (std::size_t i = 0; i < kStreams; ++i) EXPECT_EQ(echoed(i), sent[i]);
 }
 
 TEST(H2Session, HeadAndNoContentEndWithTheirHead) {
@@ -136,7 +136,7 @@ TEST(H2Session, HeadAndNoContentEndWithTheirHead) {
     co_return co_await exchange.send_end(kNoTrailers);
   });
   TestClient client(pair.client);
-  const auto head = client.request({{":method", "HEAD"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", "/"}});
+  const auto head = client.request(request_fields("HEAD", "/"));
   const auto get = client.get("/");
   ASSERT_TRUE(client.run_until([&] { return client.stream(head).closed && client.stream(get).closed; }));
   EXPECT_EQ(client.stream(head).field("content-length"), "1234");
@@ -172,7 +172,7 @@ TEST(H2Session, SendsErrorPages) {
   });
   TestClient client(pair.client);
   const auto get = client.get("/");
-  const auto head = client.request({{":method", "HEAD"}, {":scheme", "https"}, {":authority", "a.example"}, {":path", "/"}});
+  const auto head = client.request(request_fields("HEAD", "/"));
   ASSERT_TRUE(client.run_until([&] { return client.stream(head).closed && client.stream(get).closed; }));
   EXPECT_EQ(client.stream(get).status(), "503");
   EXPECT_EQ(client.stream(get).field("retry-after"), "5");
@@ -192,7 +192,9 @@ TEST(H2Session, TakesNoMoreFromAClientThanItsTargetDoes) {
     // A target that takes one piece and then stalls until it is told.
     const BodyPiece first = co_await exchange.read_body(loop::kNever);
     s.counted += first.bytes.size();
-    while (s.counted < 1'000'000'000) co_await loop::sleep_until(s.reactor(), loop::Clock::now() + std::chrono::milliseconds(8));
+    while (s.counted < 1'000'000'000) {
+      co_await loop::sleep_until(s.reactor(), loop::Clock::now() + std::chrono::milliseconds(8));
+    }
     std::size_t taken = first.bytes.size();
     for (;;) {
       const BodyPiece piece = co_await exchange.read_body(loop::kNever);
@@ -243,7 +245,8 @@ Task<bool> take_all(TestServer& server, Exchange& exchange) {
     const BodyPiece piece = co_await exchange.read_body(loop::kNever);
     if (piece.state != BodyPiece::data) co_return false;
     server.counted += piece.bytes.size();
-    if (slow) co_await loop::sleep_until(server.reactor(), loop::Clock::now() + std::chrono::milliseconds(16));
+    const auto now_and_then = loop::Clock::now() + std::chrono::milliseconds(16);
+    if (slow) co_await loop::sleep_until(server.reactor(), now_and_then);
   }
 }
 
@@ -268,8 +271,9 @@ Task<bool> endless(TestServer& server, Exchange& exchange) {
   const Running running(server);
   exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
   const std::string piece(10'000, 'z');
-  while (server.counted < 50'000'000) {  // not `&& co_await`: g++ 12 awaits whatever stands before it
-    if (!co_await exchange.send_body(piece)) break;
+  while (server.counted < 50'000'000) {
+    const bool sent = co_await exchange.send_body(piece);
+    if (!sent) break;
     server.counted += piece.size();
   }
   co_return co_await exchange.send_end(kNoTrailers);
@@ -313,8 +317,10 @@ TEST(H2Session, SmallPiecesLeaveAtOnceAndTogether) {
   SocketPair pair;
   TestServer server(pair.server, [](TestServer& s, Exchange& exchange) -> Task<bool> {
     exchange.send_head(response(200, Framing::chunked), http2_forwarding(Framing::until_end));
-    for (int i = 0; i < 1000; ++i)
-      if (!co_await exchange.send_body("event\n")) co_return false;
+    for (int i = 0; i < 1000; ++i) {
+      const bool sent = co_await exchange.send_body("event\n");
+      if (!sent) co_return false;
+    }
     co_await exchange.flush();
     co_await loop::sleep_until(s.reactor(), loop::Clock::now() + std::chrono::milliseconds(300));
     co_return co_await exchange.send_end(kNoTrailers);
@@ -346,14 +352,16 @@ TEST(H2Session, CarriesATunnelBothWaysAndHalfClosed) {
         s.note(piece.state == BodyPiece::end ? "end" : "failed");
         break;
       }
-      if (!co_await exchange.send_body(piece.bytes)) co_return false;
+      const bool sent = co_await exchange.send_body(piece.bytes);
+      if (!sent) co_return false;
     }
     co_await exchange.send_body("bye");
     co_return co_await exchange.send_end(kNoTrailers);
   });
   TestClient client(pair.client);
   const auto id = client.request({{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "https"},
-                                  {":authority", "a.example"}, {":path", "/socket"}, {"sec-websocket-version", "13"}}, true);
+                                  {":authority", "a.example"}, {":path", "/socket"},
+                                  {"sec-websocket-version", "13"}}, true);
   ASSERT_TRUE(client.run_until([&] { return client.stream(id).status() == "200"; }));
   EXPECT_FALSE(client.stream(id).end_stream);
   for (const std::string_view message : {"one", "two"}) {

@@ -29,8 +29,8 @@ class TimerWheelTest : public ::testing::Test {
 };
 
 TEST_F(TimerWheelTest, FiresNeverEarlyAndAtMostOneTickLate) {
-  for (const auto due : {milliseconds(1), milliseconds(8), milliseconds(9), milliseconds(511), milliseconds(512),
-                         milliseconds(513), milliseconds(32768), milliseconds(40000), milliseconds(3600'000)}) {
+  for (const int count : {1, 8, 9, 511, 512, 513, 32'768, 40'000, 3'600'000}) {
+    const milliseconds due(count);
     fired.clear();
     TimerWheel fresh(start);
     Probe probe(fired);
@@ -107,7 +107,9 @@ TEST_F(TimerWheelTest, AgreesWithASortedListOverRandomUse) {
     for (std::size_t k = before; k < fired.size(); ++k)
       ASSERT_LE(due[static_cast<std::size_t>(fired[k])], now);
     for (std::size_t p = 0; p < probes.size(); ++p)
-      if (probes[p].armed()) ASSERT_GT(due[p] + TimerWheel::kTick, now - milliseconds(0)) << p;
+      if (probes[p].armed()) {
+        ASSERT_GT(due[p] + TimerWheel::kTick, now - milliseconds(0)) << p;
+      }
   }
 }
 
