@@ -127,7 +127,8 @@ Result<Cidr> Cidr::parse(std::string_view text) {
 
 bool Cidr::contains(const IpAddress& address) const {
   const unsigned whole = prefix_ / 8, rest = prefix_ % 8;
-  if (!std::equal(network_.bytes().begin(), network_.bytes().begin() + whole, address.bytes().begin())) return false;
+  if (!std::equal(network_.bytes().begin(), network_.bytes().begin() + whole, address.bytes().begin()))
+    return false;
   if (rest == 0) return true;
   const auto mask = static_cast<std::uint8_t>(0xff00u >> rest);
   return (network_.bytes()[whole] & mask) == (address.bytes()[whole] & mask);
@@ -139,7 +140,8 @@ std::string Cidr::to_string() const {
 }
 
 bool any_contains(const std::vector<Cidr>& networks, const IpAddress& address) {
-  return std::any_of(networks.begin(), networks.end(), [&](const Cidr& cidr) { return cidr.contains(address); });
+  return std::any_of(networks.begin(), networks.end(),
+                     [&](const Cidr& cidr) { return cidr.contains(address); });
 }
 
 }  // namespace envgate

@@ -1,5 +1,5 @@
-// IP addresses, endpoints and networks as values: parsed strictly, compared in binary, never resolved by name.
-// Immutable and usable on any thread; nothing here allocates but the to_string functions.
+// IP addresses, endpoints and networks as values: parsed strictly, compared in binary, never resolved by
+// name. Immutable and usable on any thread; nothing here allocates but the to_string functions.
 #pragma once
 
 #include <array>

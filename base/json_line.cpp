@@ -5,7 +5,8 @@
 namespace envgate {
 namespace {
 
-// The length of the valid UTF-8 sequence at `at`, or 0. Source: RFC 3629 section 4 (no surrogates, no overlong).
+// The length of the valid UTF-8 sequence at `at`, or 0. Source: RFC 3629 section 4 (no surrogates, no
+// overlong).
 std::size_t utf8_length(std::string_view s, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
   const auto tail = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80u; };

@@ -1,7 +1,7 @@
 // Builds one JSON object on one line, straight into a caller's string: the form of every log line. Not a JSON
-// library (nlohmann is that, in the few files that need one); this is for the hot path and never allocates when
-// the string has room. Keys are literals and are not escaped; values are, and invalid UTF-8 from a peer becomes
-// \ufffd, so that a line is always valid JSON.
+// library (nlohmann is that, in the few files that need one); this is for the hot path and never allocates
+// when the string has room. Keys are literals and are not escaped; values are, and invalid UTF-8 from a peer
+// becomes \ufffd, so that a line is always valid JSON.
 #pragma once
 
 #include <cstdint>

@@ -26,7 +26,8 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& destination) {
   if (destination.empty() || destination == "-") sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   else sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(destination, /*truncate=*/false);
   auto logger = std::make_shared<spdlog::logger>("envgate", std::move(sink));
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc, ""));
+  logger->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc, ""));
   logger->set_level(spdlog::level::trace);  // `enabled` decides, before a line is built
   logger->flush_on(spdlog::level::trace);
   return logger;

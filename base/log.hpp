@@ -1,5 +1,6 @@
 // The process's log: one JSON object per line, on standard error or in a file, through spdlog. Every line has
-// `timestamp` (RFC 3339, UTC, milliseconds), `level` and `event`; the seed's fields come next where they apply.
+// `timestamp` (RFC 3339, UTC, milliseconds), `level` and `event`; the seed's fields come next where they
+// apply.
 //
 //   log::warn("route_refused").environment(id).text("reason", "address not allowed");
 //
@@ -19,7 +20,8 @@ enum class Level : std::uint8_t { debug, info, warn, error };
 
 Result<Level> parse_level(std::string_view text);
 
-// "-" or empty: standard error; otherwise a file, opened for append and opened again by `reopen` (for logrotate).
+// "-" or empty: standard error; otherwise a file, opened for append and opened again by `reopen` (for
+// logrotate).
 Result<void> open(const std::string& destination);
 Result<void> reopen();
 void set_level(Level level);
@@ -29,7 +31,8 @@ void flush();
 // Appends "2026-02-02T10:30:00.123Z"; caches the part down to the second per thread.
 void append_timestamp(std::string& out);
 
-// Writes finished lines (each ended by '\n'), as they are: for callers that batch their own, such as access logs.
+// Writes finished lines (each ended by '\n'), as they are: for callers that batch their own, such as access
+// logs.
 void write_lines(std::string_view lines);
 
 class Line {

@@ -80,7 +80,8 @@ void write_sample(std::string& out, std::string_view name, std::string_view labe
   out += '\n';
 }
 
-void write_series(std::string& out, const std::string& name, const std::string& labels, const Series& series) {
+void write_series(std::string& out, const std::string& name, const std::string& labels,
+                  const Series& series) {
   if (series.counter) write_sample(out, name, labels, static_cast<double>(series.counter->value()));
   if (series.gauge) write_sample(out, name, labels, static_cast<double>(series.gauge->value()));
   if (series.read) write_sample(out, name, labels, series.read());
@@ -110,7 +111,8 @@ void Histogram::observe(double seconds) {
   const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), seconds) - bounds_.begin();
   Shard& shard = shards_[this_shard()];
   shard.buckets[static_cast<std::size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
-  shard.sum_nanoseconds.fetch_add(static_cast<std::uint64_t>(std::max(0.0, seconds) * 1e9), std::memory_order_relaxed);
+  shard.sum_nanoseconds.fetch_add(static_cast<std::uint64_t>(std::max(0.0, seconds) * 1e9),
+                                  std::memory_order_relaxed);
 }
 
 std::uint64_t Histogram::count() const {
@@ -123,7 +125,8 @@ std::uint64_t Histogram::count() const {
 void Histogram::write(std::string& out, std::string_view name, std::string_view labels) const {
   std::uint64_t cumulative = 0;
   double sum = 0;
-  for (const Shard& shard : shards_) sum += static_cast<double>(shard.sum_nanoseconds.load(std::memory_order_relaxed)) / 1e9;
+  for (const Shard& shard : shards_)
+    sum += static_cast<double>(shard.sum_nanoseconds.load(std::memory_order_relaxed)) / 1e9;
   const std::string prefix = labels.empty() ? "" : std::string(labels) + ",";
   for (std::size_t i = 0; i <= bounds_.size(); ++i) {
     for (const Shard& shard : shards_) cumulative += shard.buckets[i].load(std::memory_order_relaxed);
@@ -132,28 +135,34 @@ void Histogram::write(std::string& out, std::string_view name, std::string_view 
       bound.clear();
       append_number(bound, bounds_[i]);
     }
-    write_sample(out, std::string(name) + "_bucket", prefix + "le=\"" + bound + "\"", static_cast<double>(cumulative));
+    write_sample(out, std::string(name) + "_bucket", prefix + "le=\"" + bound + "\"",
+                 static_cast<double>(cumulative));
   }
   write_sample(out, std::string(name) + "_sum", labels, sum);
   write_sample(out, std::string(name) + "_count", labels, static_cast<double>(cumulative));
 }
 
 Counter& counter(std::string_view name, std::string_view help, Labels labels) {
-  return *find_or_make(Type::counter, name, help, labels, [](Series& s) { s.counter = std::make_unique<Counter>(); })
-              .counter;
+  return *find_or_make(Type::counter, name, help, labels, [](Series& s) {
+            s.counter = std::make_unique<Counter>();
+          }).counter;
 }
 
 Gauge& gauge(std::string_view name, std::string_view help, Labels labels) {
-  return *find_or_make(Type::gauge, name, help, labels, [](Series& s) { s.gauge = std::make_unique<Gauge>(); }).gauge;
+  return *find_or_make(Type::gauge, name, help, labels, [](Series& s) {
+            s.gauge = std::make_unique<Gauge>();
+          }).gauge;
 }
 
-Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds, Labels labels) {
+Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
+                     Labels labels) {
   return *find_or_make(Type::histogram, name, help, labels, [&](Series& s) {
             s.histogram = std::make_unique<Histogram>(std::move(bounds));
           }).histogram;
 }
 
-void gauge_function(std::string_view name, std::string_view help, std::function<double()> read, Labels labels) {
+void gauge_function(std::string_view name, std::string_view help, std::function<double()> read,
+                    Labels labels) {
   Series& series = find_or_make(Type::gauge, name, help, labels, [](Series&) {});
   const std::lock_guard lock(registry().mutex);
   series.read = std::move(read);
@@ -169,7 +178,13 @@ std::string exposition() {
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
   for (const auto& [name, family] : r.families) {
-    out.append("# HELP ").append(name).append(" ").append(family.help).append("\n# TYPE ").append(name).append(" ");
+    out.append("# HELP ")
+        .append(name)
+        .append(" ")
+        .append(family.help)
+        .append("\n# TYPE ")
+        .append(name)
+        .append(" ");
     out.append(kTypes[static_cast<std::size_t>(family.type)]).append("\n");
     for (const auto& [labels, series] : family.series) write_series(out, name, labels, series);
   }

@@ -1,9 +1,9 @@
-// Metrics in Prometheus' text format: counters, gauges and histograms, registered once by name and kept for the
-// life of the process. An update is one relaxed atomic add on a cache line that the thread seldom shares; the
-// reader sums the shards. Names follow Prometheus' rules: base units, `_total` on counters; label values come
-// from a fixed set in the code, never from a peer.
-// Thread: any. Owns: the registry owns the metrics; references to them stay valid for ever.
-// Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4).
+// Metrics in Prometheus' text format: counters, gauges and histograms, registered once by name and kept for
+// the life of the process. An update is one relaxed atomic add on a cache line that the thread seldom shares;
+// the reader sums the shards. Names follow Prometheus' rules: base units, `_total` on counters; label values
+// come from a fixed set in the code, never from a peer. Thread: any. Owns: the registry owns the metrics;
+// references to them stay valid for ever. Source:
+// https://prometheus.io/docs/instrumenting/exposition_formats/ (text format 0.0.4).
 #pragma once
 
 #include <array>
@@ -65,10 +65,12 @@ using Labels = std::initializer_list<std::pair<std::string_view, std::string_vie
 // The same name and labels give the same metric. CHECKs that one name has one type.
 Counter& counter(std::string_view name, std::string_view help, Labels labels = {});
 Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
-Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds, Labels labels = {});
+Histogram& histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
+                     Labels labels = {});
 
 // A gauge whose value is asked for at scrape time, on the scraping thread.
-void gauge_function(std::string_view name, std::string_view help, std::function<double()> read, Labels labels = {});
+void gauge_function(std::string_view name, std::string_view help, std::function<double()> read,
+                    Labels labels = {});
 
 std::vector<double> latency_bounds();  // 0.5 ms to 60 s, for requests and handshakes
 

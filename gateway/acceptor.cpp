@@ -50,7 +50,8 @@ void Acceptor::accept_waiting() {
       case net::Listener::Outcome::none: return;
       case net::Listener::Outcome::exhausted:
         Metrics::refused("out_of_descriptors");
-        log::error("accept_failed").text("error", "no file descriptor is left; raise LimitNOFILE (ulimit -n)");
+        log::error("accept_failed")
+            .text("error", "no file descriptor is left; raise LimitNOFILE (ulimit -n)");
         worker_.reactor.timers().arm(*this, worker_.reactor.now() + kExhaustedPause);
         return;
     }

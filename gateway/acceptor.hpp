@@ -1,5 +1,5 @@
-// One listening socket on one worker. Each connection goes to the worker with the least to do: SO_REUSEPORT spreads
-// connections by hash, which at a hundred of them can leave one core with well over its share.
+// One listening socket on one worker. Each connection goes to the worker with the least to do: SO_REUSEPORT
+// spreads connections by hash, which at a hundred of them can leave one core with well over its share.
 // Thread: its worker's.
 #pragma once
 
@@ -37,7 +37,8 @@ class Acceptor final : loop::Waiter, loop::Timer {
   net::Listener listener_;
 };
 
-// The worker that should serve a connection which `here` has accepted: itself, unless another has clearly less.
+// The worker that should serve a connection which `here` has accepted: itself, unless another has clearly
+// less.
 Worker& least_loaded(Worker& here, const Workers& workers);
 
 }  // namespace envgate::gateway

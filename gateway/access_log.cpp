@@ -13,13 +13,14 @@ AccessLog::Line::~Line() {
 
 bool AccessLog::enabled() { return log::enabled(log::Level::info); }
 
-AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment, const routing::Route* route,
-                                const IpAddress& source, std::string_view status) {
+AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment,
+                                const routing::Route* route, const IpAddress& source,
+                                std::string_view status) {
   return Line(*this, event, environment, route, source, status);
 }
 
-AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
-                      const IpAddress& source, std::string_view status)
+AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment,
+                      const routing::Route* route, const IpAddress& source, std::string_view status)
     : log_(log), json_(log.lines_) {
   thread_local std::string timestamp;
   timestamp.clear();

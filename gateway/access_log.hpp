@@ -1,6 +1,5 @@
-// One JSON line per SSH connection and per request, gathered over a turn of the reactor and written at its end: a
-// busy turn costs one write, not one per line.
-// Thread: the reactor's.
+// One JSON line per SSH connection and per request, gathered over a turn of the reactor and written at its
+// end: a busy turn costs one write, not one per line. Thread: the reactor's.
 #pragma once
 
 #include <string>
@@ -18,8 +17,9 @@ class AccessLog final : loop::TurnEnd {
   explicit AccessLog(loop::Reactor& reactor) : reactor_(reactor) { lines_.reserve(16 * 1024); }
   ~AccessLog() { flush(); }
 
-  // A line with the seed's fields first: timestamp, environment_id, type, event, source_ip, username, status. More
-  // may be added before it is destroyed. `username` is empty where the gateway cannot see it (passthrough).
+  // A line with the seed's fields first: timestamp, environment_id, type, event, source_ip, username, status.
+  // More may be added before it is destroyed. `username` is empty where the gateway cannot see it
+  // (passthrough).
   class Line {
    public:
     ~Line();
@@ -37,8 +37,8 @@ class AccessLog final : loop::TurnEnd {
 
   // False where the level hides access lines.
   static bool enabled();
-  Line line(std::string_view event, std::string_view environment, const routing::Route* route, const IpAddress& source,
-            std::string_view status);
+  Line line(std::string_view event, std::string_view environment, const routing::Route* route,
+            const IpAddress& source, std::string_view status);
   void flush();
 
  private:

@@ -1,6 +1,5 @@
-// The first steps of a connection on one of the gateway's own listeners: may it in, who is it really, TLS, and then
-// which protocol.   listener -> here -> (tls) -> ssh | http
-// Thread: the worker's.
+// The first steps of a connection on one of the gateway's own listeners: may it in, who is it really, TLS,
+// and then which protocol.   listener -> here -> (tls) -> ssh | http Thread: the worker's.
 #pragma once
 
 #include "gateway/loop/task.hpp"

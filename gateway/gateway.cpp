@@ -19,8 +19,12 @@ using std::chrono::steady_clock;
 
 GuardLimits guard_limits(const GatewaySettings& settings) {
   const GatewaySettings::Limits& l = settings.limits;
-  return {l.connections,          l.connections_per_source, l.connections_per_environment, l.connection_rate_per_source,
-          l.requests_per_source, l.requests_per_environment};
+  return {l.connections,
+          l.connections_per_source,
+          l.connections_per_environment,
+          l.connection_rate_per_source,
+          l.requests_per_source,
+          l.requests_per_environment};
 }
 
 routing::Domain domain_of(const GatewaySettings& settings) {
@@ -36,8 +40,8 @@ std::string stamp_of(const std::vector<CertificateFiles>& files) {
     for (const std::string& path : {pair.certificate, pair.key}) {
       struct stat s {};
       if (::stat(path.c_str(), &s) != 0) stamp += "missing";
-      stamp += std::to_string(s.st_ino) + ":" + std::to_string(s.st_size) + ":" + std::to_string(s.st_mtim.tv_sec) + "." +
-               std::to_string(s.st_mtim.tv_nsec) + ";";
+      stamp += std::to_string(s.st_ino) + ":" + std::to_string(s.st_size) + ":" +
+               std::to_string(s.st_mtim.tv_sec) + "." + std::to_string(s.st_mtim.tv_nsec) + ";";
     }
   return stamp;
 }
@@ -58,7 +62,8 @@ Gateway::~Gateway() { stop(); }
 
 routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settings) const {
   routing::RoutingSettings out;
-  out.source = settings.routes.source == RouteSource::redis ? routing::SourceKind::redis : routing::SourceKind::file;
+  out.source =
+      settings.routes.source == RouteSource::redis ? routing::SourceKind::redis : routing::SourceKind::file;
   out.file = settings.routes.file;
   out.snapshot = settings.routes.snapshot;
   out.max_stale = std::chrono::duration_cast<std::chrono::seconds>(settings.routes.max_stale);
@@ -74,7 +79,8 @@ routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settin
 Result<void> Gateway::load_certificates(const GatewaySettings& settings) {
   if (!settings.https.bind) return {};
   std::vector<net::CertificateFiles> files;
-  for (const CertificateFiles& pair : settings.https.certificates) files.push_back({pair.certificate, pair.key});
+  for (const CertificateFiles& pair : settings.https.certificates)
+    files.push_back({pair.certificate, pair.key});
   auto loaded = net::Certificates::load(files);
   if (!loaded) return tl::unexpected(loaded.error());
   certificates_ = *loaded;
@@ -115,12 +121,14 @@ Result<void> Gateway::start() {
   shared_ = std::make_unique<Shared>(Shared{*router_, domain_, guard_});
   auto loaded = load_certificates(settings);
   if (!loaded) return loaded;
-  const unsigned count = settings.workers ? settings.workers : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned count =
+      settings.workers ? settings.workers : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, *shared_, values_of(snapshot_)));
     install_tls(*workers_.back());
   }
-  for (const auto& worker : workers_) port_listeners_.push_back(std::make_unique<PortListeners>(*worker, workers_));
+  for (const auto& worker : workers_)
+    port_listeners_.push_back(std::make_unique<PortListeners>(*worker, workers_));
   auto bound = bind_listeners();
   admin_ = std::make_unique<admin::Server>(*this);
   if (bound) bound = admin_->bind(settings);
@@ -128,14 +136,17 @@ Result<void> Gateway::start() {
   auto dropped = become(settings.user);
   if (!dropped) return dropped;
   if (geteuid() == 0)
-    log::warn("running_as_root").text("remedy", "name an account in `user`; it is taken once the ports are bound");
+    log::warn("running_as_root")
+        .text("remedy", "name an account in `user`; it is taken once the ports are bound");
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
   admin_->start();
   auto routed = router_->start();
   if (!routed) return routed;
   serving_.store(true, std::memory_order_release);
-  log::info("started").number("workers", count).number("routes", static_cast<std::int64_t>(router_->status().routes));
+  log::info("started")
+      .number("workers", count)
+      .number("routes", static_cast<std::int64_t>(router_->status().routes));
   return {};
 }
 
@@ -199,7 +210,8 @@ Result<settings::Changes> Gateway::reload(const settings::Texts* api) {
   snapshot_ = next->settings;
   publish(snapshot_);
   the_metrics().reloads_good.add();
-  for (const settings::Change& change : next->changes.live) log::info("setting_changed").text("change", settings::to_line(change));
+  for (const settings::Change& change : next->changes.live)
+    log::info("setting_changed").text("change", settings::to_line(change));
   for (const settings::Change& change : next->changes.restart)
     log::warn("restart_needed").text("key", change.key).text("change", settings::to_line(change));
   log::info("reloaded");

@@ -1,6 +1,6 @@
-// The whole data plane: binds, drops its rights, starts the routing engine and a worker per core, follows routes and
-// settings while it runs, and drains. main() makes one; the admin socket asks it.
-// Thread: main's, except where said.
+// The whole data plane: binds, drops its rights, starts the routing engine and a worker per core, follows
+// routes and settings while it runs, and drains. main() makes one; the admin socket asks it. Thread: main's,
+// except where said.
 #pragma once
 
 #include <atomic>
@@ -33,11 +33,12 @@ class Gateway {
   Gateway(CommandLine line, settings::Texts variables, SnapshotPtr snapshot);
   ~Gateway();
 
-  // Binds every listener, becomes `user`, starts the threads. Errors: what failed and its remedy; nothing runs then.
+  // Binds every listener, becomes `user`, starts the threads. Errors: what failed and its remedy; nothing
+  // runs then.
   Result<void> start();
 
-  // Reads settings and certificates again. On errors everything stays as it was; they are logged and returned.
-  // Thread: any; one at a time (it locks).
+  // Reads settings and certificates again. On errors everything stays as it was; they are logged and
+  // returned. Thread: any; one at a time (it locks).
   Result<settings::Changes> reload(const settings::Texts* api = nullptr);
 
   // New certificate files on disk are taken up without being asked. Called every few seconds.

@@ -142,12 +142,14 @@ bool Guard::request_from(Table& table, const Key& key, unsigned rate, Clock::tim
 }
 
 Refusal Guard::request(const IpAddress& source, Clock::time_point now) {
-  return request_from(sources_, source_key(source), requests_per_source_, now) ? Refusal::none : Refusal::source_requests;
+  return request_from(sources_, source_key(source), requests_per_source_, now) ? Refusal::none
+                                                                               : Refusal::source_requests;
 }
 
 Refusal Guard::request(const routing::EnvId& env, unsigned rate, Clock::time_point now) {
   if (rate == 0) rate = requests_per_environment_;
-  return request_from(environments_, environment_key(env), rate, now) ? Refusal::none : Refusal::environment_requests;
+  return request_from(environments_, environment_key(env), rate, now) ? Refusal::none
+                                                                      : Refusal::environment_requests;
 }
 
 std::shared_ptr<relay::Bandwidth> Guard::bandwidth(const routing::EnvId& env) {
@@ -175,7 +177,8 @@ void Guard::sweep(Shard& shard, Clock::time_point now) {
   const unsigned request_rate = std::max(requests_per_source_.load(), requests_per_environment_.load());
   for (auto item = shard.entries.begin(); item != shard.entries.end();) {
     Entry& entry = item->second;
-    const bool forgotten = entry.connections == 0 && entry.bandwidth.expired() && entry.connection_rate.full(connection_rate, now) &&
+    const bool forgotten = entry.connections == 0 && entry.bandwidth.expired() &&
+                           entry.connection_rate.full(connection_rate, now) &&
                            entry.request_rate.full(request_rate, now);
     item = forgotten ? shard.entries.erase(item) : std::next(item);
   }

@@ -1,11 +1,10 @@
-// The limits that keep one stranger from taking what belongs to all: connections in all, connections and new ones
-// a second per source address, connections and requests a second per environment. Shared by every reactor, in
-// shards, so that two cores seldom meet.
+// The limits that keep one stranger from taking what belongs to all: connections in all, connections and new
+// ones a second per source address, connections and requests a second per environment. Shared by every
+// reactor, in shards, so that two cores seldom meet.
 //
-// A source is an IPv4 address or an IPv6 /64, the smallest network that a customer is given (RFC 6177). Rates are
-// token buckets that hold one second's worth. Memory is bounded: a source is forgotten when it has no connection
-// and its buckets are full again.
-// Thread: any.
+// A source is an IPv4 address or an IPv6 /64, the smallest network that a customer is given (RFC 6177). Rates
+// are token buckets that hold one second's worth. Memory is bounded: a source is forgotten when it has no
+// connection and its buckets are full again. Thread: any.
 #pragma once
 
 #include <array>
@@ -33,7 +32,12 @@ struct GuardLimits {  // 0: none
 };
 
 enum class Refusal : std::uint8_t {
-  none, too_many_connections, source_connections, source_connection_rate, environment_connections, source_requests,
+  none,
+  too_many_connections,
+  source_connections,
+  source_connection_rate,
+  environment_connections,
+  source_requests,
   environment_requests,
 };
 std::string_view to_string(Refusal refusal);  // snake_case, fit for a metric's label
@@ -71,8 +75,8 @@ class Guard {
   // `limit`: the route's own, 0 for the setting.
   Refusal admit(const routing::EnvId& env, unsigned limit, Clock::time_point now, Permit& permit);
 
-  // One more request on an admitted connection: from its source, whatever it asks for, and then to an environment.
-  // `rate`: the route's own, 0 for the setting.
+  // One more request on an admitted connection: from its source, whatever it asks for, and then to an
+  // environment. `rate`: the route's own, 0 for the setting.
   Refusal request(const IpAddress& source, Clock::time_point now);
   Refusal request(const routing::EnvId& env, unsigned rate, Clock::time_point now);
 
@@ -119,8 +123,8 @@ class Guard {
   static bool request_from(Table& table, const Key& key, unsigned rate, Clock::time_point now);
 
   std::atomic<unsigned> connections_{0};
-  std::atomic<unsigned> max_connections_, per_source_, per_environment_, rate_per_source_, requests_per_source_,
-      requests_per_environment_;
+  std::atomic<unsigned> max_connections_, per_source_, per_environment_, rate_per_source_,
+      requests_per_source_, requests_per_environment_;
   Table sources_, environments_;
 };
 

@@ -42,7 +42,8 @@ int supervise(gateway::Gateway& gateway) {
     } else if (signal == SIGUSR1) {
       if (auto reopened = log::reopen(); !reopened) log::error("log_reopen_failed").error(reopened.error());
     }
-    if (gateway.draining() && drain_until == steady_clock::time_point::max())  // asked for over the admin socket
+    if (gateway.draining() &&
+        drain_until == steady_clock::time_point::max())  // asked for over the admin socket
       drain_until = steady_clock::now() + gateway.snapshot()->values.timeouts.drain;
     if (gateway.draining() && (gateway.open_connections() == 0 || steady_clock::now() >= drain_until)) break;
     if (steady_clock::now() >= next_check) {

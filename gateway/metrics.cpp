@@ -13,16 +13,20 @@ Metrics::Metrics()
     : bytes_to_target(counter("envgate_bytes_total", "Payload bytes relayed.", {{"direction", "to_target"}})),
       bytes_to_client(counter("envgate_bytes_total", "Payload bytes relayed.", {{"direction", "to_client"}})),
       requests(counter("envgate_http_requests_total", "HTTP requests, answered or refused.")),
-      request_seconds(histogram("envgate_http_request_seconds", "From a request's head to the end of its answer.",
+      request_seconds(histogram("envgate_http_request_seconds",
+                                "From a request's head to the end of its answer.",
                                 metrics::latency_bounds())),
-      target_head_seconds(histogram("envgate_target_response_seconds", "From the request sent to the target's answer.",
+      target_head_seconds(histogram("envgate_target_response_seconds",
+                                    "From the request sent to the target's answer.",
                                     metrics::latency_bounds())),
-      handshake_seconds(histogram("envgate_tls_handshake_seconds", "TLS handshakes that succeeded.", metrics::latency_bounds())),
+      handshake_seconds(histogram("envgate_tls_handshake_seconds", "TLS handshakes that succeeded.",
+                                  metrics::latency_bounds())),
       handshakes_full(counter("envgate_tls_handshakes_total", "TLS handshakes.", {{"result", "full"}})),
       handshakes_resumed(counter("envgate_tls_handshakes_total", "TLS handshakes.", {{"result", "resumed"}})),
       handshakes_failed(counter("envgate_tls_handshakes_total", "TLS handshakes.", {{"result", "failed"}})),
       target_connects(counter("envgate_target_connects_total", "Connections opened to targets.")),
-      target_connect_failures(counter("envgate_target_connect_failures_total", "Connections to targets that failed.")),
+      target_connect_failures(
+          counter("envgate_target_connect_failures_total", "Connections to targets that failed.")),
       target_reuses(counter("envgate_target_reuses_total", "Requests sent on a pooled connection.")),
       port_listeners(gauge("envgate_port_listeners", "Listening ports opened for routes.")),
       reloads_good(counter("envgate_reloads_total", "Reloads of the settings.", {{"result", "ok"}})),
@@ -35,7 +39,8 @@ Metrics::Metrics()
 }
 
 void Metrics::refused(std::string_view reason) {
-  counter("envgate_refusals_total", "Connections and requests refused, by reason.", {{"reason", reason}}).add();
+  counter("envgate_refusals_total", "Connections and requests refused, by reason.", {{"reason", reason}})
+      .add();
 }
 
 void Metrics::response(int status) {
@@ -43,8 +48,9 @@ void Metrics::response(int status) {
   static const std::array<metrics::Counter*, 6> classes = [] {
     std::array<metrics::Counter*, 6> made{};
     for (int i = 0; i < 6; ++i)
-      made[static_cast<std::size_t>(i)] = &counter("envgate_http_responses_total", "HTTP responses sent, by class.",
-                                                   {{"code", i == 0 ? "none" : std::to_string(i) + "xx"}});
+      made[static_cast<std::size_t>(i)] =
+          &counter("envgate_http_responses_total", "HTTP responses sent, by class.",
+                   {{"code", i == 0 ? "none" : std::to_string(i) + "xx"}});
     return made;
   }();
   const int which = status >= 100 && status < 600 ? status / 100 : 0;

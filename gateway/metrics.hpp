@@ -10,7 +10,9 @@ namespace envgate::gateway {
 struct Metrics {
   Metrics();
 
-  metrics::Counter& connections(Protocol protocol) { return *connections_[static_cast<std::size_t>(protocol)]; }
+  metrics::Counter& connections(Protocol protocol) {
+    return *connections_[static_cast<std::size_t>(protocol)];
+  }
   metrics::Gauge& active(Protocol protocol) { return *active_[static_cast<std::size_t>(protocol)]; }
   // Refusals by reason: a literal from a fixed set, never a peer's text. Slow path: looks the name up.
   static void refused(std::string_view reason);

@@ -33,9 +33,10 @@ void PortListeners::update(std::uint16_t port) {
     return;
   }
   if (open_.contains(port)) return;
-  auto acceptor = std::make_unique<Acceptor>(worker_, workers_, [port](Worker& worker, net::Accepted accepted) {
-    return ssh::serve_port(worker, std::move(accepted), port);
-  });
+  auto acceptor =
+      std::make_unique<Acceptor>(worker_, workers_, [port](Worker& worker, net::Accepted accepted) {
+        return ssh::serve_port(worker, std::move(accepted), port);
+      });
   auto bound = net::bind_listener({*worker_.settings->ssh.bind, port}, {});
   auto opened = bound ? acceptor->open(std::move(*bound)) : Result<void>(tl::unexpected(bound.error()));
   if (!opened) {

@@ -1,6 +1,6 @@
-// The listening ports of routes (ssh and tcp), on one worker: opened and closed as routes come and go, without a
-// restart and without touching a session. A port belongs to the worker `port % workers`.
-// Thread: its worker's.
+// The listening ports of routes (ssh and tcp), on one worker: opened and closed as routes come and go,
+// without a restart and without touching a session. A port belongs to the worker `port % workers`. Thread:
+// its worker's.
 #pragma once
 
 #include <cstdint>

@@ -17,12 +17,17 @@ Result<void> become(const std::string& account) {
     passwd* found = nullptr;
     const int error = getpwnam_r(account.c_str(), &entry, text.data(), text.size(), &found);
     if (!found)
-      return fail("user: there is no account '" + account + "' (adduser --system --group " + account + " makes one)", error);
+      return fail(
+          "user: there is no account '" + account + "' (adduser --system --group " + account + " makes one)",
+          error);
     if (geteuid() != entry.pw_uid || getegid() != entry.pw_gid) {
-      if (initgroups(account.c_str(), entry.pw_gid) != 0 || setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid) != 0 ||
+      if (initgroups(account.c_str(), entry.pw_gid) != 0 ||
+          setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid) != 0 ||
           setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid) != 0)
-        return fail_errno("user: cannot become '" + account + "'; start as root or leave `user` empty", errno);
-      if (entry.pw_uid != 0 && setresuid(0, 0, 0) == 0) return fail("user: the rights of root could be taken back");
+        return fail_errno("user: cannot become '" + account + "'; start as root or leave `user` empty",
+                          errno);
+      if (entry.pw_uid != 0 && setresuid(0, 0, 0) == 0)
+        return fail("user: the rights of root could be taken back");
     }
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("prctl(PR_SET_NO_NEW_PRIVS)", errno);

@@ -7,8 +7,8 @@
 
 namespace envgate::gateway {
 
-// Takes the account's groups, group and user, gives up every capability with them, and the right to get any back.
-// Errors: no such account; the kernel refuses. With an empty name only the last part.
+// Takes the account's groups, group and user, gives up every capability with them, and the right to get any
+// back. Errors: no such account; the kernel refuses. With an empty name only the last part.
 Result<void> become(const std::string& account);
 
 }  // namespace envgate::gateway

@@ -1,6 +1,5 @@
-// What is going on right now, for `envctl gateway sessions` and `kill`: one Session per client connection, on the
-// list of the reactor that serves it.
-// Thread: the reactor's; other threads ask through Reactor::post.
+// What is going on right now, for `envctl gateway sessions` and `kill`: one Session per client connection, on
+// the list of the reactor that serves it. Thread: the reactor's; other threads ask through Reactor::post.
 #pragma once
 
 #include <algorithm>
@@ -56,8 +55,9 @@ class Sessions {
   void for_each(Visit visit) const {
     for (const auto& [id, session] : by_id_) visit(*session);
   }
-  // A part of for_each, so that a long list need not hold up a turn: visits those in `count` hash buckets from `from`
-  // on, and returns where to go on, 0 at the end. When buckets() has changed in between, begin again.
+  // A part of for_each, so that a long list need not hold up a turn: visits those in `count` hash buckets
+  // from `from` on, and returns where to go on, 0 at the end. When buckets() has changed in between, begin
+  // again.
   template <typename Visit>
   std::size_t visit_some(std::size_t from, std::size_t count, Visit visit) const {
     const std::size_t end = std::min(by_id_.bucket_count(), from + count);

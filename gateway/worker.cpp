@@ -63,7 +63,8 @@ relay::Throttle throttle_of(Worker& worker, const routing::Route& route) {
 }
 
 loop::Task<Lookup> find_route(Worker& worker, routing::EnvId env) {
-  if (const routing::Route* const route = worker.routes->find(env)) co_return Lookup{Lookup::Outcome::found, routing::RoutePtr(route)};
+  if (const routing::Route* const route = worker.routes->find(env))
+    co_return Lookup{Lookup::Outcome::found, routing::RoutePtr(route)};
   if (worker.shared.router.known_absent(env)) co_return Lookup{Lookup::Outcome::absent, {}};
   const auto mailbox = std::make_shared<Mailbox>(worker.reactor);
   struct Abandon {
@@ -100,12 +101,15 @@ loop::Task<Result<Endpoint>> client_address(Worker& worker, net::Socket& socket,
       const net::ProxyHeader header = net::parse_proxy_header({seen.data(), peeked.bytes});
       if (header.state == net::ProxyHeader::complete) {
         const ssize_t taken = ::recv(socket.fd(), seen.data(), header.consumed, 0);
-        if (taken != static_cast<ssize_t>(header.consumed)) co_return fail("PROXY header: the socket lost bytes");
+        if (taken != static_cast<ssize_t>(header.consumed))
+          co_return fail("PROXY header: the socket lost bytes");
         co_return header.has_addresses ? header.source : peer;
       }
-      if (header.state == net::ProxyHeader::invalid) co_return fail("PROXY header: " + std::string(header.reason));
+      if (header.state == net::ProxyHeader::invalid)
+        co_return fail("PROXY header: " + std::string(header.reason));
       socket.watch().clear(loop::Direction::read);
-      if (socket.watch().ready(loop::Direction::read)) co_return fail("PROXY header: the peer closed within it");
+      if (socket.watch().ready(loop::Direction::read))
+        co_return fail("PROXY header: the peer closed within it");
     } else if (peeked.status != net::IoStatus::blocked) {
       co_return fail("PROXY header: the peer closed before it");
     }

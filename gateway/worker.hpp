@@ -1,5 +1,6 @@
 // One reactor and everything that lives on its thread: its way into the route table, its sessions, its TLS
-// contexts, its pool of target connections. Workers share nothing but what Shared holds, all of it made for it.
+// contexts, its pool of target connections. Workers share nothing but what Shared holds, all of it made for
+// it.
 #pragma once
 
 #include <atomic>

@@ -28,9 +28,10 @@ RouteBook::Outcome RouteBook::put(RouteSpec spec) {
   const RoutePtr current = held && held->declared ? held->declared : RoutePtr(shown);
   const bool older = older_generation(spec, current.get());
   if (current && current->generation != 0 && spec.generation == 0)
-    refusals_.mention(env, "route_record_gone", "record_gone",
-                      "the environment has lost its route record, and with it generation, SSH mode, allow_from and "
-                      "limits; what the source's other keys say is served: delete those too, or put the record back");
+    refusals_.mention(
+        env, "route_record_gone", "record_gone",
+        "the environment has lost its route record, and with it generation, SSH mode, allow_from and "
+        "limits; what the source's other keys say is served: delete those too, or put the record back");
   const RoutePtr declared = older ? current : Route::make(std::move(spec), &pool_);
   if (!older && !(current && current->same_content(*declared))) return place(declared);
   if (held) {

@@ -13,7 +13,8 @@ constexpr std::chrono::seconds kWindow{10};
 
 metrics::Counter& total(std::string_view reason) {
   return metrics::counter("envgate_route_refusals_total",
-                          "Routes or listening ports of routes that were refused, or warned of.", {{"reason", reason}});
+                          "Routes or listening ports of routes that were refused, or warned of.",
+                          {{"reason", reason}});
 }
 
 metrics::Gauge& current(Refusal reason) {

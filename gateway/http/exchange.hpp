@@ -1,9 +1,9 @@
-// One request and its answer, as the forwarder sees them, whichever HTTP version the client speaks. The two ends of
-// this interface know nothing of each other: h1_connection and h2_connection implement it, forward and respond use
-// it.
+// One request and its answer, as the forwarder sees them, whichever HTTP version the client speaks. The two
+// ends of this interface know nothing of each other: h1_connection and h2_connection implement it, forward
+// and respond use it.
 //
-// Thread: the worker's. Requires: one call of read_body and one of the send functions may be under way at a time,
-// each in a task of its own; the exchange outlives both.
+// Thread: the worker's. Requires: one call of read_body and one of the send functions may be under way at a
+// time, each in a task of its own; the exchange outlives both.
 #pragma once
 
 #include <string_view>
@@ -52,7 +52,8 @@ class Exchange {
 
   virtual const RequestHead& request() const = 0;
 
-  // The next bytes of the request's body; end again and again once it has ended. `deadline` is for this piece.
+  // The next bytes of the request's body; end again and again once it has ended. `deadline` is for this
+  // piece.
   virtual loop::Task<BodyPiece> read_body(loop::Deadline deadline) = 0;
   virtual bool body_ended() const = 0;
   virtual const FieldList& request_trailers() const = 0;
@@ -77,8 +78,8 @@ class Exchange {
   // While `hook` is set, it is told once if the client leaves. Null takes it back.
   virtual void on_abandoned(Abandoned* hook) = 0;
 
-  // After a 101 was sent on HTTP/1: the stream itself, and what the client has already sent behind its request.
-  // Null where the tunnel is an HTTP/2 stream, which goes on through read_body and send_body.
+  // After a 101 was sent on HTTP/1: the stream itself, and what the client has already sent behind its
+  // request. Null where the tunnel is an HTTP/2 stream, which goes on through read_body and send_body.
   virtual net::Stream* tunnel(net::Buffer& early) = 0;
 
  protected:

@@ -22,8 +22,8 @@ constexpr std::array<std::string_view, kIds> kNames = {
     "access-control-request-method", "alt-svc", "authentication-info", "authorization", "cache-control",
     "clear-site-data", "cookie", "date", "etag", "if-match", "if-modified-since", "if-none-match", "if-range",
     "if-unmodified-since", "last-modified", "location", "max-forwards", "origin", "pragma", "range",
-    "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "user-agent", "vary", "via",
-    "www-authenticate",
+    "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "user-agent", "vary",
+    "via", "www-authenticate",
     "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-key", "sec-websocket-protocol",
     "sec-websocket-version",
 };

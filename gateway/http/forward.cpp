@@ -29,18 +29,30 @@ const HeadLimits& response_limits() {
 
 bool is_idempotent(Method method) {
   switch (method) {
-    case Method::get: case Method::head: case Method::options: case Method::put: case Method::delete_: return true;
+    case Method::get:
+    case Method::head:
+    case Method::options:
+    case Method::put:
+    case Method::delete_: return true;
     default: return false;
   }
 }
 
 }  // namespace
 
-Forwarder::Forwarder(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client,
-                     const ForwardTarget& target, std::string_view request_id, Forwarded& out)
-    : worker_(worker), session_(session), exchange_(exchange), client_(client), target_(target),
-      request_id_(request_id), out_(out), settings_(worker.settings),
-      throttle_(gateway::throttle_of(worker, *target.route)), upload_(worker, exchange, throttle_) {}
+Forwarder::Forwarder(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                     const Client& client, const ForwardTarget& target, std::string_view request_id,
+                     Forwarded& out)
+    : worker_(worker),
+      session_(session),
+      exchange_(exchange),
+      client_(client),
+      target_(target),
+      request_id_(request_id),
+      out_(out),
+      settings_(worker.settings),
+      throttle_(gateway::throttle_of(worker, *target.route)),
+      upload_(worker, exchange, throttle_) {}
 
 Forwarder::~Forwarder() {
   exchange_.on_abandoned(nullptr);
@@ -86,7 +98,8 @@ loop::Task<bool> Forwarder::connect() {
     auto opened = co_await worker_.pool->open(key());
     if (!opened) {
       const bool slow = opened.error().code == ETIMEDOUT;
-      co_await fail(slow ? ErrorKind::target_timeout : ErrorKind::target_refused, slow ? "target_timeout" : "target_refused");
+      co_await fail(slow ? ErrorKind::target_timeout : ErrorKind::target_refused,
+                    slow ? "target_timeout" : "target_refused");
       co_return false;
     }
     connection_ = std::move(*opened);
@@ -129,7 +142,8 @@ loop::Task<Forwarder::Attempt> Forwarder::attempt() {
   }
   const Head got = co_await read_head();
   if (got != Head::complete || client_gone_) co_return co_await no_answer(got);
-  gateway::the_metrics().target_head_seconds.observe(std::chrono::duration<double>(worker_.reactor.now() - sent).count());
+  gateway::the_metrics().target_head_seconds.observe(
+      std::chrono::duration<double>(worker_.reactor.now() - sent).count());
   if (response_.upgrade == Upgrade::websocket) {
     co_await start_tunnel();
     co_return Attempt::done;
@@ -139,8 +153,8 @@ loop::Task<Forwarder::Attempt> Forwarder::attempt() {
     if (out_.result == "success") cut();
     co_return Attempt::done;
   }
-  // The answer is whole. A target that answered before it had the whole request keeps the rest unread: neither
-  // connection can be used again.
+  // The answer is whole. A target that answered before it had the whole request keeps the rest unread:
+  // neither connection can be used again.
   if (has_body && !upload_.complete()) {
     out_.reusable = false;
     co_return Attempt::done;
@@ -154,14 +168,16 @@ loop::Task<Forwarder::Attempt> Forwarder::no_answer(Head got) {
   if (client_gone_) cut();
   else if (got == Head::nothing && connection_->reused && repeatable()) co_return Attempt::again;
   else if (upload_.client_failed()) co_await fail(upload_.error_kind(), upload_.reason());
-  else if (got == Head::timed_out || upload_.target_stalled()) co_await fail(ErrorKind::target_timeout, "target_timeout");
+  else if (got == Head::timed_out || upload_.target_stalled())
+    co_await fail(ErrorKind::target_timeout, "target_timeout");
   else if (got == Head::bad) co_await fail(ErrorKind::target_bad_answer, "target_bad_answer");
   else co_await fail(ErrorKind::target_refused, "target_reset");
   co_return Attempt::done;
 }
 
-// timeouts.response_head runs from the end of the request, or the last 1xx. While the body is still on its way the
-// target is not late: a slow client is Upload's business, and so is a target that does not take what it is sent.
+// timeouts.response_head runs from the end of the request, or the last 1xx. While the body is still on its
+// way the target is not late: a slow client is Upload's business, and so is a target that does not take what
+// it is sent.
 loop::Deadline Forwarder::head_due() const {
   const loop::Time from = upload_.under_way() ? worker_.reactor.now() : std::max(asked_, upload_.ended());
   const loop::Clock::duration limit = settings_->timeouts.response_head;
@@ -185,13 +201,15 @@ loop::Task<Forwarder::Head> Forwarder::read_more_head() {
     }
     if (got.status != IoStatus::blocked) co_return Head::broken;
     // A part of a TLS record; or TLS has to write first.
-    if (got.wait_for == loop::Direction::write) co_await loop::WatchReady(stream.watch(), loop::Direction::write, head_due());
+    if (got.wait_for == loop::Direction::write)
+      co_await loop::WatchReady(stream.watch(), loop::Direction::write, head_due());
   }
 }
 
 loop::Task<Forwarder::Head> Forwarder::read_head() {
   const RequestHead& request = exchange_.request();
-  const ResponseContext context{request.upgrade == Upgrade::websocket ? Method::get : request.method, request.upgrade};
+  const ResponseContext context{request.upgrade == Upgrade::websocket ? Method::get : request.method,
+                                request.upgrade};
   HeadScanner scanner(Side::response, response_limits());
   net::Buffer& buffer = connection_->received;
   bool anything = false;
@@ -246,8 +264,9 @@ ResponseForwarding Forwarder::response_forwarding() const {
 
 loop::Task<void> Forwarder::start_tunnel() {
   const RequestHead& request = exchange_.request();
-  const std::string_view key = request.version == Version::http2 ? std::string_view(generated_key_.data(), generated_key_.size())
-                                                                 : websocket_key(request);
+  const std::string_view key = request.version == Version::http2
+                                   ? std::string_view(generated_key_.data(), generated_key_.size())
+                                   : websocket_key(request);
   const Verdict verdict = check_websocket_response(response_, key);
   if (!verdict.ok()) co_return co_await fail(ErrorKind::target_bad_answer, "websocket_bad_accept");
   own_host_.assign(request.authority.host);
@@ -263,7 +282,8 @@ loop::Task<void> Forwarder::start_tunnel() {
   exchange_.on_abandoned(nullptr);
   const bool flushed = co_await exchange_.flush();
   if (!flushed) co_return;
-  // An HTTP/2 connection carries several: each counts for itself, and is added to the session when it is over.
+  // An HTTP/2 connection carries several: each counts for itself, and is added to the session when it is
+  // over.
   relay::Progress own;
   relay::Progress& progress = multiplexed() ? own : session_.progress;
   const relay::Progress before = progress;
@@ -293,13 +313,15 @@ loop::Task<void> Forwarder::fail(ErrorKind kind, std::string_view result) {
   context.environment = env;
   context.port = target_.port.port;
   context.request_id = request_id_;
-  if (const Field* accept = find_field(exchange_.request().fields, FieldId::accept)) context.accept = accept->value;
+  if (const Field* accept = find_field(exchange_.request().fields, FieldId::accept))
+    context.accept = accept->value;
   const bool sent = co_await exchange_.send_error(kind, context);
   if (!sent) out_.reusable = false;
 }
 
-loop::Task<void> forward(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client,
-                         const ForwardTarget& target, std::string_view request_id, Forwarded& out) {
+loop::Task<void> forward(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                         const Client& client, const ForwardTarget& target, std::string_view request_id,
+                         Forwarded& out) {
   Forwarder forwarder(worker, session, exchange, client, target, request_id, out);
   co_await forwarder.run();
 }

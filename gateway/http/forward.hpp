@@ -1,6 +1,6 @@
-// Takes one request to a target and its answer back: a pooled or new connection, the head regenerated, the body
-// streamed both ways at once, nothing held whole. A websocket upgrade that the target accepts becomes a tunnel.
-// Thread: the worker's.
+// Takes one request to a target and its answer back: a pooled or new connection, the head regenerated, the
+// body streamed both ways at once, nothing held whole. A websocket upgrade that the target accepts becomes a
+// tunnel. Thread: the worker's.
 #pragma once
 
 #include "gateway/http/exchange.hpp"
@@ -25,7 +25,8 @@ struct Forwarded {
 };
 
 // Errors: answered to the client where its answer had not begun, else the exchange is aborted.
-loop::Task<void> forward(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client,
-                         const ForwardTarget& target, std::string_view request_id, Forwarded& out);
+loop::Task<void> forward(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                         const Client& client, const ForwardTarget& target, std::string_view request_id,
+                         Forwarded& out);
 
 }  // namespace envgate::http

@@ -17,7 +17,8 @@ const FieldList kNoTrailers;
 
 }  // namespace
 
-// Of a chunked body, what came with the head: a target that is broken there can still be answered for by a 502.
+// Of a chunked body, what came with the head: a target that is broken there can still be answered for by a
+// 502.
 bool Forwarder::begins_well() const {
   if (response_.framing != Framing::chunked) return true;
   ChunkedDecoder decoder;
@@ -40,7 +41,8 @@ loop::Task<bool> Forwarder::answer() {
   ResponseForwarding forwarding = response_forwarding();
   if (!exchange_.body_ended()) forwarding.close = true;  // it may never be read to its end
   exchange_.send_head(response_, forwarding);
-  if (forwarding.framing == Framing::until_end && forwarding.client_version != Version::http2) out_.reusable = false;
+  if (forwarding.framing == Framing::until_end && forwarding.client_version != Version::http2)
+    out_.reusable = false;
   if (forwarding.close) out_.reusable = false;
   connection_->received.consume(head_size_);
   switch (response_.framing) {
@@ -111,7 +113,8 @@ loop::Task<bool> Forwarder::body_chunked() {
       const bool any = co_await more();
       if (!any) co_return false;
     }
-    // What one read brought leaves as one piece: the data of its chunks are moved together, over their framing.
+    // What one read brought leaves as one piece: the data of its chunks are moved together, over their
+    // framing.
     const std::span<char> room = buffer.data();
     std::string_view input = buffer.bytes();
     std::size_t used = 0, gathered = 0;

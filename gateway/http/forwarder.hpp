@@ -29,7 +29,8 @@ class Forwarder final : Abandoned {
   // ---- forward.cpp: the request, and the answer's head ----
 
   void abandoned() override;
-  // Several requests share the client's connection: it ends its own streams, and the session names no one target.
+  // Several requests share the client's connection: it ends its own streams, and the session names no one
+  // target.
   bool multiplexed() const { return exchange_.request().version == Version::http2; }
   bool repeatable() const;
   TargetKey key() const;

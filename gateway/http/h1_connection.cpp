@@ -14,8 +14,8 @@ namespace {
 using net::IoResult;
 using net::IoStatus;
 
-// After the last answer the client may still be sending; closing then would reset the connection, and the reset can
-// overtake the answer (RFC 9112 section 9.6). So: FIN, then read and forget, within bounds.
+// After the last answer the client may still be sending; closing then would reset the connection, and the
+// reset can overtake the answer (RFC 9112 section 9.6). So: FIN, then read and forget, within bounds.
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
@@ -70,12 +70,14 @@ enum class Next : std::uint8_t { head, refused, gone };
 
 // Reads until a whole head stands at the front of c.input.
 loop::Task<Next> next_head(Connection& c, const HeadLimits& limits, ScannedHead& head, Verdict& verdict) {
-  const gateway::GatewaySettings::Timeouts& timeouts = c.worker.settings->timeouts;
+  // Copies: a reload may replace the settings while this waits.
+  const auto request_head = c.worker.settings->timeouts.request_head, idle = c.worker.settings->timeouts.idle;
   HeadScanner scanner(Side::request, limits);
-  // The first head is due within request_head of the handshake; a later one may be waited for as long as `idle`,
-  // and from its first byte on has request_head. Both are absolute: a byte now and then gains nothing.
+  // The first head is due within request_head of the handshake; a later one may be waited for as long as
+  // `idle`, and from its first byte on has request_head. Both are absolute: a byte now and then gains
+  // nothing.
   bool started = c.first || !c.input.empty();
-  loop::Deadline deadline = c.worker.reactor.after(started ? timeouts.request_head : timeouts.idle);
+  loop::Deadline deadline = c.worker.reactor.after(started ? request_head : idle);
   for (;;) {
     const Scan scan = scanner.scan(c.input.bytes());
     if (scan.state == Scan::complete) {
@@ -104,7 +106,7 @@ loop::Task<Next> next_head(Connection& c, const HeadLimits& limits, ScannedHead&
     }
     if (!got.ok()) co_return Next::gone;
     c.input.commit(got.bytes);
-    if (!started) deadline = c.worker.reactor.after(timeouts.request_head);
+    if (!started) deadline = c.worker.reactor.after(request_head);
     started = true;
   }
 }
@@ -117,8 +119,9 @@ loop::Task<bool> serve_request(Connection& c, const ScannedHead& head) {
     co_await refuse(c, verdict);
     co_return false;
   }
-  loop::Task<bool> answering = c.purpose == H1Purpose::redirect ? redirect(c.worker, exchange, c.client)
-                                                                : respond(c.worker, c.session, exchange, c.client);
+  loop::Task<bool> answering = c.purpose == H1Purpose::redirect
+                                   ? redirect(c.worker, exchange, c.client)
+                                   : respond(c.worker, c.session, exchange, c.client);
   bool reusable = co_await std::move(answering);
   reusable = reusable && exchange.finish();
   if (!reusable && !exchange.tunnelled() && !exchange.aborted()) co_await linger(c);
@@ -127,8 +130,8 @@ loop::Task<bool> serve_request(Connection& c, const ScannedHead& head) {
 
 }  // namespace
 
-loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, net::Stream& stream, const Client& client,
-                          H1Purpose purpose) {
+loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, net::Stream& stream,
+                          const Client& client, H1Purpose purpose) {
   Connection c{worker, session, stream, client, purpose, {}, true};
   for (;;) {
     const HeadLimits limits = head_limits(*worker.settings);

@@ -1,9 +1,8 @@
-// An HTTP/1.x client's connection: one request after another, each answered before the next is looked at, so that
-// pipelined ones are answered in order.
+// An HTTP/1.x client's connection: one request after another, each answered before the next is looked at, so
+// that pipelined ones are answered in order.
 //
-// Memory: between requests it holds no buffer. During one, the head stays where it was read, as views of it are
-// used to the end; the body goes through a second buffer.
-// Thread: the worker's.
+// Memory: between requests it holds no buffer. During one, the head stays where it was read, as views of it
+// are used to the end; the body goes through a second buffer. Thread: the worker's.
 #pragma once
 
 #include "gateway/http/exchange.hpp"
@@ -20,7 +19,7 @@ enum class H1Purpose : std::uint8_t {
 };
 
 // Serves until either side ends. The stream stays open; the caller closes it.
-loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, net::Stream& stream, const Client& client,
-                          H1Purpose purpose);
+loop::Task<void> serve_h1(gateway::Worker& worker, gateway::Session& session, net::Stream& stream,
+                          const Client& client, H1Purpose purpose);
 
 }  // namespace envgate::http

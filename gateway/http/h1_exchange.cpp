@@ -11,7 +11,8 @@ using loop::Direction;
 using net::IoResult;
 using net::IoStatus;
 
-H1Exchange::H1Exchange(gateway::Worker& worker, net::Stream& stream, net::Buffer& input, std::size_t head_size)
+H1Exchange::H1Exchange(gateway::Worker& worker, net::Stream& stream, net::Buffer& input,
+                       std::size_t head_size)
     : worker_(worker), stream_(stream), input_(input), used_(head_size) {
   request_.fields.reserve(32);
 }
@@ -92,7 +93,8 @@ loop::Task<BodyPiece> H1Exchange::read_body(loop::Deadline deadline) {
     BodyPiece piece;
     if (!input.empty()) {
       bool need_more = false;
-      piece = request_.framing == Framing::chunked ? next_of_chunked(input, need_more) : next_of_length(input);
+      piece =
+          request_.framing == Framing::chunked ? next_of_chunked(input, need_more) : next_of_length(input);
       if (piece.state == BodyPiece::failed) body_failed_ = true;
       if (!need_more) co_return piece;
       if (!available().empty()) continue;
@@ -166,7 +168,8 @@ loop::Task<bool> H1Exchange::send_end(const FieldList& trailers) {
 loop::Task<bool> H1Exchange::send_error(ErrorKind kind, const ErrorContext& context) {
   CHECK(!head_sent_);
   head_sent_ = true;
-  // A body that nobody will read stands between this answer and the next request: the connection ends instead.
+  // A body that nobody will read stands between this answer and the next request: the connection ends
+  // instead.
   close_ = !request_.keep_alive || !body_ended() || body_failed_ || worker_.draining;
   append_error_response(pending_, kind, context, close_, request_.method == Method::head);
   answer_complete_ = true;
@@ -188,8 +191,8 @@ bool H1Exchange::finish() {
 
 // ---- the client's leaving ----
 
-// While the answer is on its way nobody reads the client; a FIN is then the only sign that it has gone. Bytes are
-// its next request and stay where they are.
+// While the answer is on its way nobody reads the client; a FIN is then the only sign that it has gone. Bytes
+// are its next request and stay where they are.
 void H1Exchange::on_abandoned(Abandoned* hook) {
   loop::Watch& watch = stream_.watch();
   abandoned_ = hook;

@@ -1,6 +1,6 @@
-// The Exchange of an HTTP/1.x request: its body is read from the connection by its framing, its answer written with
-// the head and the first piece in one write.
-// Thread: the worker's. Requires: `input` begins with the request's head until the exchange is destroyed.
+// The Exchange of an HTTP/1.x request: its body is read from the connection by its framing, its answer
+// written with the head and the first piece in one write. Thread: the worker's. Requires: `input` begins with
+// the request's head until the exchange is destroyed.
 #pragma once
 
 #include <string>
@@ -36,8 +36,8 @@ class H1Exchange final : public Exchange, loop::Waiter {
   void on_abandoned(Abandoned* hook) override;
   net::Stream* tunnel(net::Buffer& early) override;
 
-  // The answer is sent: takes the request off the input, so that it begins with the next one. False: the connection
-  // cannot carry another.
+  // The answer is sent: takes the request off the input, so that it begins with the next one. False: the
+  // connection cannot carry another.
   bool finish();
   bool tunnelled() const { return tunnelled_; }
   bool aborted() const { return aborted_; }

@@ -40,8 +40,8 @@ Scan HeadScanner::unfinished(std::size_t at) {
   return out;
 }
 
-// What does not begin as an answer is not waited for: a target that speaks another protocol is told from the first
-// bytes.
+// What does not begin as an answer is not waited for: a target that speaks another protocol is told from the
+// first bytes.
 bool HeadScanner::begins_well(std::string_view buffer) const {
   constexpr std::string_view kStart = "HTTP/1.";
   return side_ == Side::request || at_ >= kStart.size() ||

@@ -33,7 +33,10 @@ struct H2Callbacks {
 
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
     switch (frame->type) {
-      case NGHTTP2_HEADERS: case NGHTTP2_CONTINUATION: case NGHTTP2_RST_STREAM: case NGHTTP2_WINDOW_UPDATE: break;
+      case NGHTTP2_HEADERS:
+      case NGHTTP2_CONTINUATION:
+      case NGHTTP2_RST_STREAM:
+      case NGHTTP2_WINDOW_UPDATE: break;
       case NGHTTP2_DATA:
         if (frame->length > 0 || (frame->flags & NGHTTP2_FLAG_END_STREAM)) break;
         [[fallthrough]];
@@ -48,15 +51,16 @@ struct H2Callbacks {
     return 0;
   }
 
-  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
-                    const std::uint8_t* value, std::size_t value_size, std::uint8_t, void* user) {
+  static int header(nghttp2_session*, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size, std::uint8_t,
+                    void* user) {
     owner(user).add_field(frame->hd.stream_id, text(name, name_size), text(value, value_size));
     return 0;
   }
 
   // nghttp2 would leave such a field out and go on; RFC 9113 section 8.2.1 calls the request malformed.
-  static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t, const std::uint8_t*,
-                            std::size_t, std::uint8_t, void*) {
+  static int invalid_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t*, std::size_t,
+                            const std::uint8_t*, std::size_t, std::uint8_t, void*) {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
@@ -94,7 +98,8 @@ struct H2Callbacks {
       H2Exchange* const exchange = find(session, frame->hd.stream_id);
       if (exchange && type == NGHTTP2_HEADERS) exchange->note_headers_sent();
       if (exchange && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) exchange->end_sent();
-    } else if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !owner(user).terminated_) {
+    } else if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
+               !owner(user).terminated_) {
       owner(user).service_.misbehaved("h2_protocol_error");  // found by nghttp2
     }
     return 0;
@@ -103,7 +108,8 @@ struct H2Callbacks {
   static int stream_close(nghttp2_session* session, std::int32_t stream, std::uint32_t code, void* user) {
     H2Exchange* const exchange = find(session, stream);
     if (!exchange) return 0;
-    const bool at_fault = code != NGHTTP2_NO_ERROR && !exchange->reset_by_us() && !exchange->reset_by_client();
+    const bool at_fault =
+        code != NGHTTP2_NO_ERROR && !exchange->reset_by_us() && !exchange->reset_by_client();
     owner(user).stream_closed(*exchange, at_fault);
     return 0;
   }
@@ -114,8 +120,11 @@ struct H2Callbacks {
     return 0;
   }
 
-  // Frames of types that we do not know are dropped (RFC 9113 section 4.1): seen by begin_frame, and no further.
-  static int unpack_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) { return NGHTTP2_ERR_CANCEL; }
+  // Frames of types that we do not know are dropped (RFC 9113 section 4.1): seen by begin_frame, and no
+  // further.
+  static int unpack_extension(nghttp2_session*, void**, const nghttp2_frame_hd*, void*) {
+    return NGHTTP2_ERR_CANCEL;
+  }
 
   static std::size_t room(void* user) { return owner(user).room_for_data(); }
 
@@ -182,7 +191,8 @@ nghttp2_session* make_h2_session(H2Session& owner, const H2Options& options) {
   nghttp2_session* session = nullptr;
   if (nghttp2_session_server_new2(&session, H2Callbacks::all(), &owner, H2Callbacks::options()) != 0)
     throw std::bad_alloc();
-  const std::size_t list_size = options.head.head + 32 * options.head.fields;  // as RFC 9113 section 6.5.2 counts
+  const std::size_t list_size =
+      options.head.head + 32 * options.head.fields;  // as RFC 9113 section 6.5.2 counts
   const std::array<nghttp2_settings_entry, 5> settings = {{
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.stream_window},

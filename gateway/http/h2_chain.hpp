@@ -1,6 +1,5 @@
-// The bytes of a request's body that have arrived and that nobody has taken yet, in lent blocks. Flow control bounds
-// how many there can be; small DATA frames share a block.
-// Thread: the reactor's.
+// The bytes of a request's body that have arrived and that nobody has taken yet, in lent blocks. Flow control
+// bounds how many there can be; small DATA frames share a block. Thread: the reactor's.
 #pragma once
 
 #include <string_view>

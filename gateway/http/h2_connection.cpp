@@ -16,7 +16,9 @@ class Service final : public H2Service {
   Service(gateway::Worker& worker, gateway::Session& session, const Client& client)
       : worker_(worker), session_(session), client_(client) {}
 
-  loop::Task<bool> answer(Exchange& exchange) override { return respond(worker_, session_, exchange, client_); }
+  loop::Task<bool> answer(Exchange& exchange) override {
+    return respond(worker_, session_, exchange, client_);
+  }
 
   std::string refused(const Verdict& verdict) override {
     std::string request_id;
@@ -49,7 +51,8 @@ H2Options options_of(const gateway::GatewaySettings& settings) {
 
 }  // namespace
 
-loop::Task<void> serve_h2(gateway::Worker& worker, gateway::Session& session, net::Stream& stream, const Client& client) {
+loop::Task<void> serve_h2(gateway::Worker& worker, gateway::Session& session, net::Stream& stream,
+                          const Client& client) {
   Service service(worker, session, client);
   H2Session connection(worker.reactor, stream, service, options_of(*worker.settings));
   co_await connection.run();

@@ -13,8 +13,8 @@
 namespace envgate::http {
 namespace {
 
-// Up to here a piece is copied, so that its sender need not wait for the turn's end; beyond, the wait costs less than
-// the copy.
+// Up to here a piece is copied, so that its sender need not wait for the turn's end; beyond, the wait costs
+// less than the copy.
 constexpr std::size_t kSmallPiece = 4 * 1024;
 constexpr std::size_t kMostCopied = 64 * 1024;  // of one stream's answer
 
@@ -24,8 +24,12 @@ constexpr std::size_t kPseudoFields = 8;
 }  // namespace
 
 H2Exchange::H2Exchange(H2Session& session, std::int32_t stream)
-    : session_(session), stream_(stream), block_(take_block()),
-      window_(session.stream_window(), session.reactor().now()), readable_(session.reactor()), writable_(session.reactor()) {}
+    : session_(session),
+      stream_(stream),
+      block_(take_block()),
+      window_(session.stream_window(), session.reactor().now()),
+      readable_(session.reactor()),
+      writable_(session.reactor()) {}
 
 H2Exchange::~H2Exchange() { block_->list.swap(request_.fields); }
 
@@ -33,7 +37,8 @@ H2Exchange::~H2Exchange() { block_->list.swap(request_.fields); }
 
 void H2Exchange::add_field(std::string_view name, std::string_view value, const HeadLimits& limits) {
   if (request_trailers_) {
-    if (!request_trailers_->add(name, value, limits.head, limits.fields)) fail_body(431, "trailers_too_large");
+    if (!request_trailers_->add(name, value, limits.head, limits.fields))
+      fail_body(431, "trailers_too_large");
     return;
   }
   if (name == "priority") has_priority_ = true;
@@ -203,7 +208,8 @@ loop::Task<bool> H2Exchange::send_end(const FieldList& trailers) {
   if (answer_ended_) co_return true;
   if (!trailers.empty()) {
     trailers_to_send_ = take_block();
-    for (const Field& field : trailers) trailers_to_send_->add(field.name, field.value, kMostCopied, kMostCopied);
+    for (const Field& field : trailers)
+      trailers_to_send_->add(field.name, field.value, kMostCopied, kMostCopied);
   }
   end_answer();
   resume();
@@ -287,8 +293,9 @@ void H2Exchange::end_sent() {
   if (!task_running_ && !remote_ended_) decline_rest();
 }
 
-// RFC 9113 section 8.1: the answer is whole, the rest of the request is not wanted. The reset follows the answer at a
-// distance: a client that reads both at once may take the stream for failed (curl 7.88 does, and shows no answer).
+// RFC 9113 section 8.1: the answer is whole, the rest of the request is not wanted. The reset follows the
+// answer at a distance: a client that reads both at once may take the stream for failed (curl 7.88 does, and
+// shows no answer).
 void H2Exchange::decline_rest() {
   loop::Reactor& reactor = session_.reactor();
   reactor.timers().arm(*this, reactor.now() + std::chrono::milliseconds(250));

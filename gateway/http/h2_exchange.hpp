@@ -1,11 +1,11 @@
-// The Exchange of one HTTP/2 stream. It stands between two that live for different times: the stream, which nghttp2
-// closes when both directions have ended or somebody resets it, and the task that answers the request. H2Session
-// keeps it until both are over; what a task sends to a stream that is gone returns false.
+// The Exchange of one HTTP/2 stream. It stands between two that live for different times: the stream, which
+// nghttp2 closes when both directions have ended or somebody resets it, and the task that answers the
+// request. H2Session keeps it until both are over; what a task sends to a stream that is gone returns false.
 //
-// Receiving: DATA waits in a chain until read_body has it, and the window is opened only as pieces are taken, so that
-// a slow target slows the client. Sending: a small piece is copied and waits for nobody; a large one is viewed where
-// it is until the connection has taken it, so that a slow client slows the target, and costs no memory of its own.
-// Thread: the worker's. Requires: the session outlives it.
+// Receiving: DATA waits in a chain until read_body has it, and the window is opened only as pieces are taken,
+// so that a slow target slows the client. Sending: a small piece is copied and waits for nobody; a large one
+// is viewed where it is until the connection has taken it, so that a slow client slows the target, and costs
+// no memory of its own. Thread: the worker's. Requires: the session outlives it.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,9 @@ class H2Exchange final : public Exchange, loop::Timer {
   H2Exchange(H2Session& session, std::int32_t stream);
   ~H2Exchange() override;
   static void* operator new(std::size_t size) { return loop::FramePool::allocate(size); }
-  static void operator delete(void* memory, std::size_t size) noexcept { loop::FramePool::release(memory, size); }
+  static void operator delete(void* memory, std::size_t size) noexcept {
+    loop::FramePool::release(memory, size);
+  }
 
   const RequestHead& request() const override { return request_; }
   loop::Task<BodyPiece> read_body(loop::Deadline deadline) override;

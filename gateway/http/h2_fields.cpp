@@ -48,7 +48,8 @@ bool submit(nghttp2_session* session, std::int32_t stream, const Head& head, H2E
   return nghttp2_submit_response(session, stream, head.data(), head.size(), body ? &provider : nullptr) == 0;
 }
 
-void add_fields(Head& out, const ResponseHead& head, const ResponseForwarding& forwarding, std::string& scratch) {
+void add_fields(Head& out, const ResponseHead& head, const ResponseForwarding& forwarding,
+                std::string& scratch) {
   ForwardedFields fields(head, forwarding, scratch);
   for (Field field; fields.next(field);) out.add(field);
 }
@@ -82,7 +83,8 @@ bool submit_informational(nghttp2_session* session, std::int32_t stream, const R
   Head out;
   out.status(head.status);
   add_fields(out, head, forwarding, scratch_text());
-  return nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, stream, nullptr, out.data(), out.size(), nullptr) == 0;
+  return nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, stream, nullptr, out.data(), out.size(),
+                                nullptr) == 0;
 }
 
 bool submit_trailers(nghttp2_session* session, std::int32_t stream, const H2Block& trailers) {

@@ -1,6 +1,5 @@
-// Heads and trailers of answers, handed to nghttp2, which copies them. Names are in lower case, connection-specific
-// fields are not among them (RFC 9113 section 8.2).
-// Thread: the reactor's.
+// Heads and trailers of answers, handed to nghttp2, which copies them. Names are in lower case,
+// connection-specific fields are not among them (RFC 9113 section 8.2). Thread: the reactor's.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +18,8 @@ class H2Block;
 
 // Each: false where nghttp2 refuses, out of memory or because the stream is no longer there.
 
-// A final head. `body`: DATA is asked of that exchange until it says that there is no more; null: the head is all.
+// A final head. `body`: DATA is asked of that exchange until it says that there is no more; null: the head is
+// all.
 bool submit_head(nghttp2_session* session, std::int32_t stream, const ResponseHead& head,
                  const ResponseForwarding& forwarding, H2Exchange* body);
 bool submit_head(nghttp2_session* session, std::int32_t stream, int status, std::span<const Field> fields,

@@ -4,7 +4,8 @@ namespace envgate::http {
 namespace {
 
 constexpr std::size_t kKept = 64;              // blocks a thread keeps
-constexpr std::size_t kKeptBytes = 4 * 1024;   // of each of a block's texts: an unusual head's memory goes back
+constexpr std::size_t kKeptBytes =
+    4 * 1024;  // of each of a block's texts: an unusual head's memory goes back
 
 struct Pool {
   std::vector<std::unique_ptr<H2Block>> blocks;
@@ -20,7 +21,8 @@ void clear_text(std::string& text) {
 
 }  // namespace
 
-bool H2Block::add(std::string_view name, std::string_view value, std::size_t most_bytes, std::size_t most_fields) {
+bool H2Block::add(std::string_view name, std::string_view value, std::size_t most_bytes,
+                  std::size_t most_fields) {
   if (sizes_.size() >= most_fields || text_.size() + name.size() + value.size() > most_bytes) return false;
   text_.append(name).append(value);
   sizes_.push_back({static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(value.size())});

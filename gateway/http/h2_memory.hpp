@@ -1,5 +1,5 @@
-// The memory of one stream's head, lent from a per-thread list: a request in steady state allocates nothing for it.
-// Thread: given back on the thread that took it.
+// The memory of one stream's head, lent from a per-thread list: a request in steady state allocates nothing
+// for it. Thread: given back on the thread that took it.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ class H2Block {
 
   std::size_t count() const { return sizes_.size(); }
 
-  // Views in the order of arrival, valid until the block changes; the span until the next call on this thread.
+  // Views in the order of arrival, valid until the block changes; the span until the next call on this
+  // thread.
   std::span<const NameValue> fields() const;
 
   void clear();

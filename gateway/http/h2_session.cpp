@@ -18,11 +18,12 @@ using net::IoStatus;
 // A client that sends without end gets its turn like everybody else.
 constexpr std::size_t kTurnBytes = 64 * 1024;
 
-// What a client may still send after GOAWAY before the connection is closed under it; how long stands in the header.
+// What a client may still send after GOAWAY before the connection is closed under it; how long stands in the
+// header.
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
-// Requests whose streams are gone may still be at work, waiting for a target. So many tasks for each stream that is
-// allowed; with more the client's resets outrun us, and its new streams are refused.
+// Requests whose streams are gone may still be at work, waiting for a target. So many tasks for each stream
+// that is allowed; with more the client's resets outrun us, and its new streams are refused.
 constexpr unsigned kTasksPerStream = 2;
 
 // Times are checked so often within the shortest of them, and at least so often while there are streams.
@@ -54,23 +55,33 @@ struct H2Session::Readable {
   ~Readable() { session.reader_ = nullptr; }
 };
 
-H2Session::H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service, const H2Options& options)
-    : reactor_(reactor), stream_(stream), service_(service), options_(options), handle_(make_h2_session(*this, options)),
-      idle_since_(reactor.now()), period_(check_period(options)), resets_(options.resets, reactor.now()),
-      control_(options.control, reactor.now()), connection_window_(options.connection_window) {}
+H2Session::H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service,
+                     const H2Options& options)
+    : reactor_(reactor),
+      stream_(stream),
+      service_(service),
+      options_(options),
+      handle_(make_h2_session(*this, options)),
+      idle_since_(reactor.now()),
+      period_(check_period(options)),
+      resets_(options.resets, reactor.now()),
+      control_(options.control, reactor.now()),
+      connection_window_(options.connection_window) {}
 
 H2Session::~H2Session() {
   streams_.cancel();
   if (armed_)
-    for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().disarm(direction);
+    for (const auto direction : {loop::Direction::read, loop::Direction::write})
+      stream_.watch().disarm(direction);
   nghttp2_session_del(handle_);
   for (H2Exchange* const exchange : exchanges_) delete exchange;
 }
 
 loop::Task<void> H2Session::run() {
-  // Both directions stay armed for good: whichever moves, `ready` looks who waited for it. TLS may have to write in
-  // order to read.
-  for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().arm(direction, *this);
+  // Both directions stay armed for good: whichever moves, `ready` looks who waited for it. TLS may have to
+  // write in order to read.
+  for (const auto direction : {loop::Direction::read, loop::Direction::write})
+    stream_.watch().arm(direction, *this);
   armed_ = true;
   service_.busy(true);
   arm_timer();
@@ -78,7 +89,8 @@ loop::Task<void> H2Session::run() {
   co_await read();
   state_ = State::ended;
   disarm();
-  for (const auto direction : {loop::Direction::read, loop::Direction::write}) stream_.watch().disarm(direction);
+  for (const auto direction : {loop::Direction::read, loop::Direction::write})
+    stream_.watch().disarm(direction);
   armed_ = false;
   leave();
   co_await streams_.ended();
@@ -124,7 +136,8 @@ loop::Task<void> H2Session::read() {
 }
 
 bool H2Session::feed(std::string_view bytes) {
-  const auto used = nghttp2_session_mem_recv(handle_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const auto used =
+      nghttp2_session_mem_recv(handle_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (used == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
     service_.misbehaved("h2_bad_preface");
     return false;
@@ -186,7 +199,8 @@ void H2Session::start(H2Exchange& exchange) {
   const Verdict verdict = exchange.finish_head(options_.head);
   const bool tunnel = exchange.request().upgrade != Upgrade::none;
   if (tunnel || !exchange.has_priority())
-    nghttp2_session_change_extpri_stream_priority(handle_, exchange.stream(), tunnel ? &kInteractive : &kByTurns, 1);
+    nghttp2_session_change_extpri_stream_priority(handle_, exchange.stream(),
+                                                  tunnel ? &kInteractive : &kByTurns, 1);
   exchange.begin_task();
   ++running_;
   streams_.start(serve(exchange, verdict));
@@ -214,10 +228,12 @@ void H2Session::grow(std::int32_t stream, H2Window& window) {
   if (connection > connection_window_) {
     if (!window_share_.take(connection - connection_window_)) return;
     connection_window_ = connection;
-    nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(connection));
+    nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, 0,
+                                          static_cast<std::int32_t>(connection));
   }
   window.grow_to(wanted);
-  nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, stream, static_cast<std::int32_t>(wanted));
+  nghttp2_session_set_local_window_size(handle_, NGHTTP2_FLAG_NONE, stream,
+                                        static_cast<std::int32_t>(wanted));
 }
 
 // ---- misbehaviour ----
@@ -265,7 +281,8 @@ void H2Session::flush() {
     stalled_ = 0;
   }
   out_.release();
-  if (state_ == State::open && !nghttp2_session_want_read(handle_) && !nghttp2_session_want_write(handle_)) begin_close();
+  if (state_ == State::open && !nghttp2_session_want_read(handle_) && !nghttp2_session_want_write(handle_))
+    begin_close();
 }
 
 // Requires: out_ is empty.
@@ -279,7 +296,8 @@ void H2Session::fill() {
   }
 }
 
-// Asks nghttp2 for frames; DATA goes straight into out_, by put_data. False: there are none, or the record is full.
+// Asks nghttp2 for frames; DATA goes straight into out_, by put_data. False: there are none, or the record is
+// full.
 bool H2Session::next_frames() {
   const std::uint8_t* bytes = nullptr;
   const auto size = nghttp2_session_mem_send(handle_, &bytes);

@@ -1,10 +1,10 @@
 // One HTTP/2 connection as a server: nghttp2 does the framing, and this moves its bytes.
 //
-// Reading is a task: what the stream has goes through nghttp2, whose callbacks gather requests and hand DATA to the
-// exchanges; the requests that have become whole are started once the read is digested, so that one which was taken
-// back in the same breath never reaches a target. Writing happens once per turn of the reactor, for all streams
-// together, in pieces of one TLS record (FACTS: 14.5 -> 7.8 us per request); when the stream is full it goes on as
-// soon as there is room, and meanwhile nothing is produced.
+// Reading is a task: what the stream has goes through nghttp2, whose callbacks gather requests and hand DATA
+// to the exchanges; the requests that have become whole are started once the read is digested, so that one
+// which was taken back in the same breath never reaches a target. Writing happens once per turn of the
+// reactor, for all streams together, in pieces of one TLS record (FACTS: 14.5 -> 7.8 us per request); when
+// the stream is full it goes on as soon as there is room, and meanwhile nothing is produced.
 //
 // An exchange lives until its stream is closed and its task has ended. An idle connection holds no buffer.
 // Thread: the reactor's. Owns: the nghttp2 session, the exchanges and their tasks.
@@ -55,7 +55,8 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   H2Session(loop::Reactor& reactor, net::Stream& stream, H2Service& service, const H2Options& options);
   ~H2Session();
 
-  // Serves until the connection has ended, either side's doing, and every task with it. The stream stays open.
+  // Serves until the connection has ended, either side's doing, and every task with it. The stream stays
+  // open.
   loop::Task<void> run();
 
   // ---- for the exchanges ----
@@ -109,9 +110,11 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   void leave();
   void forget(H2Exchange& exchange);
 
-  static constexpr std::size_t kRecord = 16 * 1024;  // RFC 8446 section 5.1: the largest plaintext of one record
+  static constexpr std::size_t kRecord =
+      16 * 1024;  // RFC 8446 section 5.1: the largest plaintext of one record
   static constexpr std::size_t kFrameHeader = 9;     // RFC 9113 section 4.1
-  static constexpr std::chrono::seconds kLingerTime{2};  // from GOAWAY until the connection is closed all the same
+  static constexpr std::chrono::seconds kLingerTime{
+      2};  // from GOAWAY until the connection is closed all the same
 
   enum class State : std::uint8_t {
     open,

@@ -1,4 +1,5 @@
-// How streams and connections end: by themselves, by time, by a drain. The rest of H2Session is in h2_session.cpp.
+// How streams and connections end: by themselves, by time, by a drain. The rest of H2Session is in
+// h2_session.cpp.
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
@@ -8,12 +9,12 @@
 namespace envgate::http {
 namespace {
 
-// Between the notice that the connection will end and the number of its last request (RFC 9113 section 6.8): time for
-// requests that are already on their way.
+// Between the notice that the connection will end and the number of its last request (RFC 9113 section 6.8):
+// time for requests that are already on their way.
 constexpr std::chrono::milliseconds kNotice{500};
 
-// A drain cuts connections that are not busy. One that had a stream a moment ago may have the next request on its way:
-// it is told by GOAWAY instead.
+// A drain cuts connections that are not busy. One that had a stream a moment ago may have the next request on
+// its way: it is told by GOAWAY instead.
 constexpr std::chrono::seconds kQuiet{1};
 
 }  // namespace
@@ -92,8 +93,8 @@ void H2Session::arm_timer() {
 
 void H2Session::expired() {
   if (state_ != State::open || terminated_) return broken();
-  // While requests are only being finished there is nothing to say: GOAWAY is for the one that would come next, and
-  // some clients take no answer after it.
+  // While requests are only being finished there is nothing to say: GOAWAY is for the one that would come
+  // next, and some clients take no answer after it.
   if (draining_ || exchanges_.empty()) drain();
   check_idle();
   check_stalled();
@@ -105,7 +106,8 @@ void H2Session::check_idle() {
   if (collecting_ && options_.request_head.count() > 0 && now - collecting_since_ >= options_.request_head)
     return terminate(NGHTTP2_ENHANCE_YOUR_CALM, "request_head_timeout");
   if (!exchanges_.empty() || draining_) return;
-  if (now >= idle_until()) return terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
+  if (now >= idle_until())
+    return terminate(NGHTTP2_NO_ERROR, greeted_ ? std::string_view() : "request_head_timeout");
   if (busy_ && now - idle_since_ >= kQuiet && !write_blocked_) service_.busy(busy_ = false);
 }
 

@@ -1,8 +1,7 @@
-// How far an upload's window is open. It begins small and doubles while whole windows are taken by the target as fast
-// as they come: a window a round trip is the speed of an upload, and a transatlantic one needs megabytes. A target that
-// lags behind keeps it small. What all connections of a thread have beyond their beginnings has one bound, since it is
-// memory that clients may come to fill.
-// Thread: the reactor's.
+// How far an upload's window is open. It begins small and doubles while whole windows are taken by the target
+// as fast as they come: a window a round trip is the speed of an upload, and a transatlantic one needs
+// megabytes. A target that lags behind keeps it small. What all connections of a thread have beyond their
+// beginnings has one bound, since it is memory that clients may come to fill. Thread: the reactor's.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +18,8 @@ class H2Window {
 
   std::uint32_t size() const { return size_; }
 
-  // The target has taken `n` bytes, and `waiting` more are here. True: a whole window was taken without a lag.
+  // The target has taken `n` bytes, and `waiting` more are here. True: a whole window was taken without a
+  // lag.
   bool taken(std::size_t n, std::size_t waiting, loop::Time now);
   void grow_to(std::uint32_t size) { size_ = size; }
 

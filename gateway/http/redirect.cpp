@@ -23,7 +23,8 @@ loop::Task<bool> redirect(gateway::Worker& worker, H1Exchange& exchange, const C
   std::string location = "https://" + worker.shared.domain.container_host(name->env, name->port);
   const std::uint16_t port = worker.settings->https.bind ? worker.settings->https.bind->port : 443;
   if (port != 443) location += ":" + std::to_string(port);
-  location.append(request.path == "*" ? "/" : request.path).append(request.query);  // OPTIONS *: of the whole server
+  location.append(request.path == "*" ? "/" : request.path)
+      .append(request.query);  // OPTIONS *: of the whole server
 
   // 308 keeps method and body (RFC 9110 section 15.4.9).
   ResponseHead head;

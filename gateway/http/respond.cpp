@@ -35,7 +35,8 @@ void refuse(Decision& decision, ErrorKind error, std::string_view reason, std::u
 }
 
 // The declared port, or for a route that declares none one of http.default_ports.
-bool find_port(const Worker& worker, const routing::Route& route, std::uint16_t port, routing::HttpPort& out) {
+bool find_port(const Worker& worker, const routing::Route& route, std::uint16_t port,
+               routing::HttpPort& out) {
   const routing::Services& services = route.services();
   if (services.http_declared) {
     const routing::HttpPort* const declared = services.find_http(port);
@@ -59,7 +60,8 @@ bool check_route(Worker& worker, const Client& client, Decision& decision) {
     // Until there is a login, what is not public is closed here.
     refuse(decision, ErrorKind::port_not_open, "port_not_public");
   } else if (route.state != routing::State::running) {
-    refuse(decision, ErrorKind::stopped, route.state == routing::State::stopped ? "stopped" : "not_running", 10);
+    refuse(decision, ErrorKind::stopped, route.state == routing::State::stopped ? "stopped" : "not_running",
+           10);
   } else {
     const auto now = worker.reactor.now();
     Refusal refusal = worker.shared.guard.request(route.env, services.limits.requests_per_second, now);
@@ -71,12 +73,15 @@ bool check_route(Worker& worker, const Client& client, Decision& decision) {
   return false;
 }
 
-loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client& client, Decision& decision) {
+loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client& client,
+                        Decision& decision) {
   // Before any look-up: a stranger who guesses names pays for the guesses.
   const Refusal refusal = worker.shared.guard.request(client.peer.address, worker.reactor.now());
-  if (refusal != Refusal::none) co_return refuse(decision, ErrorKind::too_many_requests, to_string(refusal), 1);
+  if (refusal != Refusal::none)
+    co_return refuse(decision, ErrorKind::too_many_requests, to_string(refusal), 1);
   const auto name = worker.shared.domain.parse(request.authority.host);
-  if (!name || name->kind != routing::HostName::Kind::container) co_return refuse(decision, ErrorKind::unknown_environment, "unknown_host");
+  if (!name || name->kind != routing::HostName::Kind::container)
+    co_return refuse(decision, ErrorKind::unknown_environment, "unknown_host");
   decision.name = *name;
   if (request.upgrade == Upgrade::websocket) {
     const Verdict verdict = check_websocket_request(request);
@@ -86,15 +91,18 @@ loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client
     decision.target.route = routing::RoutePtr(route);
   } else {
     gateway::Lookup lookup = co_await gateway::find_route(worker, name->env);
-    if (lookup.outcome == gateway::Lookup::Outcome::unavailable) co_return refuse(decision, ErrorKind::draining, "routes_unavailable");
-    if (lookup.outcome == gateway::Lookup::Outcome::absent) co_return refuse(decision, ErrorKind::unknown_environment, "unknown_environment");
+    if (lookup.outcome == gateway::Lookup::Outcome::unavailable)
+      co_return refuse(decision, ErrorKind::draining, "routes_unavailable");
+    if (lookup.outcome == gateway::Lookup::Outcome::absent)
+      co_return refuse(decision, ErrorKind::unknown_environment, "unknown_environment");
     decision.target.route = std::move(lookup.route);
   }
   decision.allowed = check_route(worker, client, decision);
 }
 
-void log_request(Worker& worker, const Exchange& exchange, const gateway::Session& session, const Client& client,
-                 const Decision& decision, const Forwarded& done, std::string_view request_id, loop::Time began) {
+void log_request(Worker& worker, const Exchange& exchange, const gateway::Session& session,
+                 const Client& client, const Decision& decision, const Forwarded& done,
+                 std::string_view request_id, loop::Time began) {
   gateway::Metrics& metrics = gateway::the_metrics();
   const std::chrono::duration<double> took = worker.reactor.now() - began;
   metrics.requests.add();
@@ -120,7 +128,8 @@ void log_request(Worker& worker, const Exchange& exchange, const gateway::Sessio
       .number("session", static_cast<std::int64_t>(session.id));
 }
 
-loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, std::string_view request_id, Forwarded& done) {
+loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, std::string_view request_id,
+                                Forwarded& done) {
   gateway::Metrics::refused(decision.reason);
   done.result = decision.reason;
   done.status = status_of(decision.error);
@@ -129,7 +138,8 @@ loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, st
   context.port = decision.name.port;
   context.request_id = request_id;
   context.retry_after = decision.retry_after;
-  if (const Field* accept = find_field(exchange.request().fields, FieldId::accept)) context.accept = accept->value;
+  if (const Field* accept = find_field(exchange.request().fields, FieldId::accept))
+    context.accept = accept->value;
   const bool sent = co_await exchange.send_error(decision.error, context);
   if (!sent || !exchange.body_ended()) done.reusable = false;
 }
@@ -143,7 +153,8 @@ void append_request_id(std::string& out) {
     RAND_bytes(reinterpret_cast<unsigned char*>(&seed), sizeof(seed));
     return seed;
   }();
-  // Every number once, in an order that looks random (a bijection, splitmix64's): sequence is nobody's business.
+  // Every number once, in an order that looks random (a bijection, splitmix64's): sequence is nobody's
+  // business.
   std::uint64_t z = next += 0x9e3779b97f4a7c15ull;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
@@ -151,7 +162,8 @@ void append_request_id(std::string& out) {
   for (int shift = 60; shift >= 0; shift -= 4) out += kHex[(z >> shift) & 15];
 }
 
-loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client) {
+loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& exchange,
+                         const Client& client) {
   const loop::Time began = worker.reactor.now();
   std::string request_id;
   append_request_id(request_id);
@@ -169,7 +181,8 @@ loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& ex
   co_return done.reusable;
 }
 
-void log_unrouted(Worker& worker, const Client& client, int status, std::string_view reason, std::string_view request_id) {
+void log_unrouted(Worker& worker, const Client& client, int status, std::string_view reason,
+                  std::string_view request_id) {
   if (status >= 400) gateway::Metrics::refused(reason);
   gateway::the_metrics().requests.add();
   gateway::Metrics::response(status);

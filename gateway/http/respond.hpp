@@ -1,5 +1,5 @@
-// What happens to a request once its head is known good, in any HTTP version: name -> environment -> route -> may it
-// in? -> forward, or one of the gateway's own answers; and one line in the access log at the end.
+// What happens to a request once its head is known good, in any HTTP version: name -> environment -> route ->
+// may it in? -> forward, or one of the gateway's own answers; and one line in the access log at the end.
 // Thread: the worker's.
 #pragma once
 
@@ -10,7 +10,8 @@
 namespace envgate::http {
 
 // True if an HTTP/1 client's connection may carry another request.
-loop::Task<bool> respond(gateway::Worker& worker, gateway::Session& session, Exchange& exchange, const Client& client);
+loop::Task<bool> respond(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                         const Client& client);
 
 // Counts and logs a request that never had a route: refused while it was read, or sent to https.
 void log_unrouted(gateway::Worker& worker, const Client& client, int status, std::string_view reason,

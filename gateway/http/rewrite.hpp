@@ -76,8 +76,9 @@ class ForwardedFields {
 void append_narrowed_cookie(std::string& out, std::string_view value, std::string_view own_host);
 bool cookie_needs_narrowing(std::string_view value, std::string_view own_host);
 
-// Appends a Clear-Site-Data value without "cookies" (and with what else "*" stands for): a browser would clear those
-// of the whole registrable domain, which is every environment's (Clear Site Data, section 3.1). May append nothing.
+// Appends a Clear-Site-Data value without "cookies" (and with what else "*" stands for): a browser would
+// clear those of the whole registrable domain, which is every environment's (Clear Site Data, section 3.1).
+// May append nothing.
 void append_narrowed_site_data(std::string& out, std::string_view value);
 
 }  // namespace envgate::http

@@ -8,8 +8,8 @@
 
 namespace envgate::http {
 
-// A connection that waits for its next use. Anything that happens on it meanwhile, bytes or an end, ends it: a
-// target has nothing to say before it is asked.
+// A connection that waits for its next use. Anything that happens on it meanwhile, bytes or an end, ends it:
+// a target has nothing to say before it is asked.
 class TargetPool::Idle final : loop::Waiter, loop::Timer {
  public:
   Idle(TargetPool& pool, TargetConnectionPtr connection) : pool_(pool), connection_(std::move(connection)) {
@@ -50,7 +50,8 @@ TargetConnectionPtr TargetPool::take(const TargetKey& key, Freshness freshness) 
     --idle_count_;
     if (found->second.empty()) idle_.erase(found);
     char byte = 0;
-    if (freshness == Freshness::checked && connection->socket.try_peek({&byte, 1}).status != net::IoStatus::blocked)
+    if (freshness == Freshness::checked &&
+        connection->socket.try_peek({&byte, 1}).status != net::IoStatus::blocked)
       continue;  // closed, or it has spoken before it was asked
     connection->reused = true;
     gateway::the_metrics().target_reuses.add();
@@ -82,8 +83,9 @@ void TargetPool::give_back(TargetConnectionPtr connection) {
   const gateway::GatewaySettings::Target& limits = worker_.settings->target;
   const routing::Route* const route = worker_.routes->find(key.env);
   const bool current = route && route->generation == key.generation && route->address == key.address.address;
-  if (!current || worker_.draining || !connection->received.empty() || connection->socket.watch().peer_closed() ||
-      connection->stream().has_pending() || limits.pool_idle.count() == 0)
+  if (!current || worker_.draining || !connection->received.empty() ||
+      connection->socket.watch().peer_closed() || connection->stream().has_pending() ||
+      limits.pool_idle.count() == 0)
     return;
   connection->received.release();
   const auto present = idle_.find(key);
@@ -97,7 +99,8 @@ void TargetPool::give_back(TargetConnectionPtr connection) {
 void TargetPool::drop(Idle& idle) {
   const auto found = idle_.find(idle.key());
   auto& kept = found->second;
-  const auto at = std::find_if(kept.begin(), kept.end(), [&](const auto& item) { return item.get() == &idle; });
+  const auto at =
+      std::find_if(kept.begin(), kept.end(), [&](const auto& item) { return item.get() == &idle; });
   const std::unique_ptr<Idle> dropped = std::move(*at);
   kept.erase(at);
   --idle_count_;

@@ -52,14 +52,15 @@ class TargetPool {
   explicit TargetPool(gateway::Worker& worker);
   ~TargetPool();
 
-  // The one used last, or null. Never one that the target has closed, as far as epoll has told; `checked` asks the
-  // socket as well, a system call, for a request that cannot be sent a second time.
+  // The one used last, or null. Never one that the target has closed, as far as epoll has told; `checked`
+  // asks the socket as well, a system call, for a request that cannot be sent a second time.
   TargetConnectionPtr take(const TargetKey& key, Freshness freshness);
 
   // A new one. Errors: the errno of connect(2), ETIMEDOUT, or EPROTO where TLS failed.
   loop::Task<Result<TargetConnectionPtr>> open(TargetKey key);
 
-  // After a complete answer. Closes it instead if bytes are left over, the route has changed, or enough are kept.
+  // After a complete answer. Closes it instead if bytes are left over, the route has changed, or enough are
+  // kept.
   void give_back(TargetConnectionPtr connection);
 
   void close(const routing::EnvId& env);

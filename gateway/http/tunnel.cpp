@@ -19,7 +19,8 @@ loop::Task<void> to_target(Exchange& exchange, net::Stream& target, const relay:
     if (!written.ok()) co_return;
     progress.to_target += piece.bytes.size();
     progress.last_activity = reactor.now();
-    if (throttle) co_await loop::sleep_until(reactor, throttle.after(true, piece.bytes.size(), reactor.now()));
+    if (throttle)
+      co_await loop::sleep_until(reactor, throttle.after(true, piece.bytes.size(), reactor.now()));
   }
 }
 
@@ -57,7 +58,8 @@ loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, con
 // Ends an HTTP/2 tunnel that has been silent too long.
 class IdleWatch final : loop::Timer {
  public:
-  IdleWatch(Exchange& exchange, net::Stream& target, const relay::Progress& progress, loop::Clock::duration limit)
+  IdleWatch(Exchange& exchange, net::Stream& target, const relay::Progress& progress,
+            loop::Clock::duration limit)
       : exchange_(exchange), target_(target), progress_(progress), limit_(limit) {
     if (limit_.count() > 0) arm(reactor().now() + limit_);
   }
@@ -82,8 +84,9 @@ class IdleWatch final : loop::Timer {
 
 }  // namespace
 
-loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange, TargetConnection& connection,
-                                        const relay::Throttle& throttle, relay::Progress& progress) {
+loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange,
+                                        TargetConnection& connection, const relay::Throttle& throttle,
+                                        relay::Progress& progress) {
   relay::Options options;
   options.throttle = throttle;
   options.idle_timeout = worker.settings->timeouts.tunnel_idle;
@@ -94,7 +97,8 @@ loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& excha
     if (!written.ok()) co_return "target_reset";
     progress.to_target += early.size();
     early.release();
-    const net::IoResult answered = co_await net::write_all(*client, connection.received.bytes(), loop::kNever);
+    const net::IoResult answered =
+        co_await net::write_all(*client, connection.received.bytes(), loop::kNever);
     if (!answered.ok()) co_return "client_reset";
     progress.to_client += connection.received.size();
     connection.received.release();

@@ -12,7 +12,8 @@
 namespace envgate::http {
 
 // Runs until it is over; returns why, a literal for the log. Adds its bytes to `progress`.
-loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange, TargetConnection& connection,
-                                        const relay::Throttle& throttle, relay::Progress& progress);
+loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange,
+                                        TargetConnection& connection, const relay::Throttle& throttle,
+                                        relay::Progress& progress);
 
 }  // namespace envgate::http

@@ -11,7 +11,8 @@ loop::Deadline Upload::next_deadline() const {
   loop::Clock::duration allowed = settings.timeouts.request_body;
   const std::uint64_t rate = settings.http.min_body_rate.count;
   if (rate > 0) allowed += std::chrono::seconds(received_ / rate);
-  const loop::Clock::duration left = std::max(allowed - waited_, loop::Clock::duration(std::chrono::milliseconds(1)));
+  const loop::Clock::duration left =
+      std::max(allowed - waited_, loop::Clock::duration(std::chrono::milliseconds(1)));
   return worker_.reactor.now() + left;
 }
 
@@ -45,7 +46,8 @@ void Upload::client_failed(const BodyPiece& piece, net::Stream& target) {
 }
 
 loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head, std::uint64_t& sent) {
-  // A client that waits for 100 (RFC 9110 section 10.1.1) sends its body only after the target has seen the head.
+  // A client that waits for 100 (RFC 9110 section 10.1.1) sends its body only after the target has seen the
+  // head.
   if (exchange_.request().expect_continue) {
     const bool passed = co_await send_piece(target, head, {});
     if (!passed) co_return false;
@@ -64,7 +66,8 @@ loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head,
     if (!passed) co_return false;
     sent += piece.bytes.size();
     if (throttle_)
-      co_await loop::sleep_until(worker_.reactor, throttle_.after(true, piece.bytes.size(), worker_.reactor.now()));
+      co_await loop::sleep_until(worker_.reactor,
+                                 throttle_.after(true, piece.bytes.size(), worker_.reactor.now()));
   }
   if (!head_written_) {
     const bool passed = co_await send_piece(target, head, {});

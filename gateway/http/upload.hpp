@@ -15,9 +15,10 @@ class Upload {
   Upload(gateway::Worker& worker, Exchange& exchange, const relay::Throttle& throttle)
       : worker_(worker), exchange_(exchange), throttle_(throttle) {}
 
-  // Writes `head`, then the body framed as target_framing says. Counts body bytes in `sent`. When the client fails, or
-  // the target takes nothing for timeouts.response_head, the target's stream is aborted, so that whoever reads the
-  // answer wakes; when the target stops reading, it ends quietly, since the target's answer says why. Once.
+  // Writes `head`, then the body framed as target_framing says. Counts body bytes in `sent`. When the client
+  // fails, or the target takes nothing for timeouts.response_head, the target's stream is aborted, so that
+  // whoever reads the answer wakes; when the target stops reading, it ends quietly, since the target's answer
+  // says why. Once.
   loop::Task<void> run(net::Stream& target, const std::string& head, std::uint64_t& sent);
 
   bool under_way() const { return under_way_; }
@@ -29,8 +30,8 @@ class Upload {
   std::string_view reason() const { return reason_; }
 
  private:
-  // When the next piece must be here: the client is given `request_body` in all to make us wait, and a second more
-  // for each min_body_rate bytes that it has sent. The target's slowness is not counted.
+  // When the next piece must be here: the client is given `request_body` in all to make us wait, and a second
+  // more for each min_body_rate bytes that it has sent. The target's slowness is not counted.
   loop::Deadline next_deadline() const;
   loop::Task<bool> send_body(net::Stream& target, const std::string& head, std::uint64_t& sent);
   loop::Task<bool> send_piece(net::Stream& target, const std::string& head, std::string_view piece);

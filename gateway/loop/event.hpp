@@ -29,8 +29,8 @@ class Yield {
 };
 inline Yield yield(Reactor& reactor) { return Yield(reactor); }
 
-// Set once or many times; `wait` resumes when it is set and resets it. True: set; false: the deadline came first.
-// One waiter at a time. `set` never runs the waiter at once: it runs later in the turn.
+// Set once or many times; `wait` resumes when it is set and resets it. True: set; false: the deadline came
+// first. One waiter at a time. `set` never runs the waiter at once: it runs later in the turn.
 class Event {
  public:
   explicit Event(Reactor& reactor) : reactor_(reactor) {}
@@ -64,7 +64,8 @@ class Event {
   Wait* waiter_ = nullptr;
 };
 
-// co_await WatchReady{...}: true when the direction is ready (or `already` is), false when the deadline came first.
+// co_await WatchReady{...}: true when the direction is ready (or `already` is), false when the deadline came
+// first.
 class WatchReady final : Waiter, Timer {
  public:
   WatchReady(Watch& watch, Direction direction, Deadline deadline, bool already = false)

@@ -55,7 +55,8 @@ Result<void> Watch::open(Reactor& reactor, int fd) {
 
 void Watch::close() {
   if (!reactor_) return;
-  // Closing the fd takes it off the epoll; DEL is for an fd that lives on (a dup, or one handed to another reactor).
+  // Closing the fd takes it off the epoll; DEL is for an fd that lives on (a dup, or one handed to another
+  // reactor).
   epoll_ctl(reactor_->epoll_, EPOLL_CTL_DEL, fd_, nullptr);
   Reactor::Slot& entry = reactor_->slots_[slot_];
   entry.watch = nullptr;
@@ -84,7 +85,9 @@ void Watch::deliver(std::uint32_t events) {
 }
 
 TurnEnd::~TurnEnd() {
-  if (queued_on_) std::replace(queued_on_->turn_ends_.begin(), queued_on_->turn_ends_.end(), this, static_cast<TurnEnd*>(nullptr));
+  if (queued_on_)
+    std::replace(queued_on_->turn_ends_.begin(), queued_on_->turn_ends_.end(), this,
+                 static_cast<TurnEnd*>(nullptr));
 }
 
 Reactor::Reactor() : now_(Clock::now()), timers_(now_) {

@@ -1,10 +1,10 @@
-// The reactor: one epoll, one thread, and everything that lives on it. Its turn is: wait, deliver events, fire
-// timers, run what other threads posted, run what asked to run later, then the turn's ends (one write per HTTP/2
-// session, one write of the access log).
+// The reactor: one epoll, one thread, and everything that lives on it. Its turn is: wait, deliver events,
+// fire timers, run what other threads posted, run what asked to run later, then the turn's ends (one write
+// per HTTP/2 session, one write of the access log).
 //
-// An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is not called again until it
-// is closed. An event carries the slot's generation, so that one which was already fetched for a closed fd is
-// dropped.
+// An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is not called again until
+// it is closed. An event carries the slot's generation, so that one which was already fetched for a closed fd
+// is dropped.
 //
 // Thread: all of it belongs to the thread in run(); `post` and `stop` are the only doors from other threads.
 #pragma once
@@ -26,8 +26,8 @@ namespace envgate::loop {
 class Reactor;
 class Watch;
 
-// Something that waits for a Watch. `ready` runs on the reactor when the direction may make progress; it decides
-// whether to go on waiting (stays armed) or is done (disarms itself first).
+// Something that waits for a Watch. `ready` runs on the reactor when the direction may make progress; it
+// decides whether to go on waiting (stays armed) or is done (disarms itself first).
 class Waiter {
  public:
   virtual void ready() = 0;
@@ -38,9 +38,9 @@ class Waiter {
 
 enum class Direction : std::uint8_t { read, write };
 
-// One fd's readiness. A direction counts as ready until a system call has said EAGAIN, or was short where that
-// means the same; the caller says so with `clear`. After a FIN (EPOLLRDHUP) or an error the read direction stays
-// ready for ever, since a short read must then not hide the end of the stream.
+// One fd's readiness. A direction counts as ready until a system call has said EAGAIN, or was short where
+// that means the same; the caller says so with `clear`. After a FIN (EPOLLRDHUP) or an error the read
+// direction stays ready for ever, since a short read must then not hide the end of the stream.
 class Watch {
  public:
   Watch() = default;
@@ -58,7 +58,9 @@ class Watch {
   void clear(Direction d) {
     if (d == Direction::write || !peer_closed_) ready_[index(d)] = false;
   }
-  bool peer_closed() const { return peer_closed_; }  // FIN or error was announced, perhaps with bytes before it
+  bool peer_closed() const {
+    return peer_closed_;
+  }  // FIN or error was announced, perhaps with bytes before it
 
   // One waiter per direction. Arming does not fire at once, even if the direction is ready.
   void arm(Direction d, Waiter& waiter);
@@ -135,7 +137,9 @@ class Reactor {
 
   static Reactor* current();  // the reactor that runs on this thread, or null
 
-  std::chrono::nanoseconds longest_turn() { return std::exchange(longest_turn_, std::chrono::nanoseconds(0)); }
+  std::chrono::nanoseconds longest_turn() {
+    return std::exchange(longest_turn_, std::chrono::nanoseconds(0));
+  }
 
  private:
   friend class Watch;

@@ -1,6 +1,6 @@
-// A Scope owns running tasks: it starts them, counts them, lets one wait until all have ended, and cancels what
-// is left when it is destroyed. Every task that is not awaited by another belongs to a Scope.
-// Thread: the reactor's. Requires: a Scope is not destroyed by one of its own tasks.
+// A Scope owns running tasks: it starts them, counts them, lets one wait until all have ended, and cancels
+// what is left when it is destroyed. Every task that is not awaited by another belongs to a Scope. Thread:
+// the reactor's. Requires: a Scope is not destroyed by one of its own tasks.
 #pragma once
 
 #include <coroutine>

@@ -1,18 +1,18 @@
-// Task<T>: a coroutine that runs on one reactor. It is lazy (nothing runs before it is awaited, or started by a
-// Scope), move-only, and owns its frame: destroying a Task that is suspended cancels it, and every awaiter in its
-// frame takes itself off whatever it waits for.
+// Task<T>: a coroutine that runs on one reactor. It is lazy (nothing runs before it is awaited, or started by
+// a Scope), move-only, and owns its frame: destroying a Task that is suspended cancels it, and every awaiter
+// in its frame takes itself off whatever it waits for.
 //
 // Thread: the reactor's own, for its whole life.
-// Errors: expected failures are in T. An exception that leaves a task ends the process: nothing above it could
-// know which half of the work was done.
+// Errors: expected failures are in T. An exception that leaves a task ends the process: nothing above it
+// could know which half of the work was done.
 //
-// Resuming is by plain calls, not symmetric transfer, which overflowed the stack at -O0, -O1 and under ASan with
-// g++ 12. Depth stays bounded all the same: a child that ends without suspending returns to its parent's
+// Resuming is by plain calls, not symmetric transfer, which overflowed the stack at -O0, -O1 and under ASan
+// with g++ 12. Depth stays bounded all the same: a child that ends without suspending returns to its parent's
 // `await_suspend`, which then does not suspend, so that a loop of such children uses no stack.
 //
-// Never await inside a condition or a conditional expression: g++ 12 then leaves the flag unset by which an early
-// co_return knows whether the awaited temporary exists, and destroys garbage (seen under valgrind at -O0). Await
-// into a variable first. tests/architecture fails on it.
+// Never await inside a condition or a conditional expression: g++ 12 then leaves the flag unset by which an
+// early co_return knows whether the awaited temporary exists, and destroys garbage (seen under valgrind at
+// -O0). Await into a variable first. tests/architecture fails on it.
 #pragma once
 
 #include <coroutine>
@@ -49,7 +49,8 @@ class PromiseBase {
   Finish final_suspend() noexcept { return {}; }
   void unhandled_exception() noexcept { std::terminate(); }
 
-  // Runs the task until it first suspends or ends; true if it suspended and will resume `parent` when it ends.
+  // Runs the task until it first suspends or ends; true if it suspended and will resume `parent` when it
+  // ends.
   template <typename Promise>
   bool start(std::coroutine_handle<Promise> self, std::coroutine_handle<> parent) {
     parent_ = parent;

@@ -46,10 +46,11 @@ void TimerWheel::arm(Timer& timer, Time due) {
 void TimerWheel::link(Timer& timer) {
   constexpr std::uint64_t kSpan = 1ull << (kBits * kLevels);
   timer.due_ = std::min(timer.due_, now_ + kSpan - 1);
-  // The level is where the highest bit lies in which due and now differ: that slot is reached exactly when the
-  // levels below it wrap to zero.
+  // The level is where the highest bit lies in which due and now differ: that slot is reached exactly when
+  // the levels below it wrap to zero.
   const std::uint64_t differing = (timer.due_ ^ now_) | 1;
-  const unsigned level = std::min((63u - static_cast<unsigned>(std::countl_zero(differing))) / kBits, kLevels - 1);
+  const unsigned level =
+      std::min((63u - static_cast<unsigned>(std::countl_zero(differing))) / kBits, kLevels - 1);
   const unsigned slot = (timer.due_ >> (level * kBits)) & (kSlots - 1);
   Head& head = slots_[level][slot];
   timer.level_ = static_cast<std::uint8_t>(level);

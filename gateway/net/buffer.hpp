@@ -34,7 +34,8 @@ class Buffer {
   std::string_view bytes() const { return {block_ + begin_, end_ - begin_}; }
   std::span<char> data() { return {block_ + begin_, end_ - begin_}; }
 
-  // Room behind the bytes; takes a block if there is none, and moves the bytes to the front if that makes room.
+  // Room behind the bytes; takes a block if there is none, and moves the bytes to the front if that makes
+  // room.
   std::span<char> space();
   void commit(std::size_t n) { end_ += n; }
   void consume(std::size_t n) {

@@ -15,7 +15,8 @@ namespace {
 Failure refuse(const Endpoint& local, int error) {
   std::string remedy;
   if (error == EADDRINUSE) remedy = " (another program listens there: `ss -ltnp` names it)";
-  if (error == EACCES) remedy = " (a port below 1024 needs CAP_NET_BIND_SERVICE, or start as root with `user`)";
+  if (error == EACCES)
+    remedy = " (a port below 1024 needs CAP_NET_BIND_SERVICE, or start as root with `user`)";
   auto failure = fail_errno("cannot listen on " + local.to_string(), error);
   return fail(failure.value().message + remedy, error);
 }
@@ -51,7 +52,8 @@ Result<Fd> bind_listener(const Endpoint& local, const BindOptions& options) {
 Result<Endpoint> local_endpoint(int fd) {
   sockaddr_storage address;
   socklen_t length = sizeof(address);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return fail_errno("getsockname", errno);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    return fail_errno("getsockname", errno);
   return Endpoint::from_sockaddr(address);
 }
 
@@ -70,7 +72,8 @@ Listener::Outcome Listener::accept(Accepted& out) {
   for (;;) {
     sockaddr_storage peer;
     socklen_t length = sizeof(peer);
-    const int fd = ::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd =
+        ::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       out.fd = Fd(fd);
       out.peer = peer.ss_family == AF_UNIX ? Endpoint() : Endpoint::from_sockaddr(peer);
@@ -85,7 +88,8 @@ Listener::Outcome Listener::accept(Accepted& out) {
       case EBADF: case EINVAL: case ENOTSOCK: case EOPNOTSUPP: case EFAULT:
         CHECK(!"accept4 on a socket that does not listen");
         return Outcome::none;
-      default:  // EINTR, ECONNABORTED and the network errors of accept(2): that connection is gone, not the socket
+      default:  // EINTR, ECONNABORTED and the network errors of accept(2): that connection is gone, not the
+                // socket
         continue;
     }
   }

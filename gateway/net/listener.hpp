@@ -19,8 +19,8 @@ struct BindOptions {
   int backlog = 4096;       // capped by net.core.somaxconn
 };
 
-// A non-blocking TCP socket that listens. An address of all zeros is "::" with IPV6_V6ONLY off, or 0.0.0.0 where
-// the machine has no IPv6. Errors: the errno with the address in the message.
+// A non-blocking TCP socket that listens. An address of all zeros is "::" with IPV6_V6ONLY off, or 0.0.0.0
+// where the machine has no IPv6. Errors: the errno with the address in the message.
 Result<Fd> bind_listener(const Endpoint& local, const BindOptions& options);
 
 Result<Endpoint> local_endpoint(int fd);
@@ -33,8 +33,8 @@ class Listener {
   int fd() const { return fd_.get(); }
 
   enum class Outcome { accepted, none, exhausted };
-  // `exhausted`: the process or the machine has no fd or memory left; the caller pauses. Connections that were
-  // reset before they were accepted are passed over.
+  // `exhausted`: the process or the machine has no fd or memory left; the caller pauses. Connections that
+  // were reset before they were accepted are passed over.
   Outcome accept(Accepted& out);
 
   loop::Watch& watch() { return watch_; }

@@ -43,6 +43,7 @@ void set_no_delay(int fd);
 void set_keep_alive(int fd, const KeepAlive& keep_alive);
 
 // A connection to a target, in `socket`. Errors: the errno of connect(2); ETIMEDOUT after `deadline`.
-loop::Task<Result<void>> connect(loop::Reactor& reactor, Endpoint target, loop::Deadline deadline, Socket& socket);
+loop::Task<Result<void>> connect(loop::Reactor& reactor, Endpoint target, loop::Deadline deadline,
+                                 Socket& socket);
 
 }  // namespace envgate::net

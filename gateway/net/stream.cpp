@@ -36,7 +36,8 @@ void IoWait::finish() {
 
 WriteAll::WriteAll(Stream& stream, std::string_view first, std::string_view second, loop::Deadline deadline)
     : IoWait(stream, deadline),
-      pieces_{{const_cast<char*>(first.data()), first.size()}, {const_cast<char*>(second.data()), second.size()}} {
+      pieces_{{const_cast<char*>(first.data()), first.size()},
+              {const_cast<char*>(second.data()), second.size()}} {
   if (first.empty()) at_ = 1;
 }
 

@@ -1,7 +1,8 @@
-// One face for what carries bytes: a socket, or TLS over one. The try_ functions never block and never suspend;
-// the awaitables below suspend on them with a deadline. Tests put a fake in its place.
+// One face for what carries bytes: a socket, or TLS over one. The try_ functions never block and never
+// suspend; the awaitables below suspend on them with a deadline. Tests put a fake in its place.
 //
-// Thread: the reactor's. Errors: values in IoResult; a peer that resets is an error, a peer that closes is `end`.
+// Thread: the reactor's. Errors: values in IoResult; a peer that resets is an error, a peer that closes is
+// `end`.
 #pragma once
 
 #include <sys/uio.h>
@@ -48,8 +49,8 @@ class Stream {
   // Sends FIN (and close_notify under TLS) after what was written; reads go on.
   virtual void shutdown_write() = 0;
 
-  // Ends both directions at once: every waiter wakes and finds an end or an error. The fd stays open until the
-  // stream is destroyed. `reset`: the peer is told by RST, so that it cannot take a cut for a proper end.
+  // Ends both directions at once: every waiter wakes and finds an end or an error. The fd stays open until
+  // the stream is destroyed. `reset`: the peer is told by RST, so that it cannot take a cut for a proper end.
   virtual void abort(bool reset) = 0;
 
   virtual loop::Watch& watch() = 0;
@@ -95,7 +96,8 @@ class IoWait : public loop::Waiter, public loop::Timer {
 // co_await read_some(...): done with 1 or more bytes, end, or error.
 class ReadSome final : public IoWait {
  public:
-  ReadSome(Stream& stream, std::span<char> into, loop::Deadline deadline) : IoWait(stream, deadline), into_(into) {}
+  ReadSome(Stream& stream, std::span<char> into, loop::Deadline deadline)
+      : IoWait(stream, deadline), into_(into) {}
 
  private:
   IoResult attempt() override { return stream_.try_read(into_); }
@@ -105,8 +107,8 @@ inline ReadSome read_some(Stream& stream, std::span<char> into, loop::Deadline d
   return {stream, into, deadline};
 }
 
-// co_await write_all(...): done with every byte of one or two pieces, or error. The pieces must stay as they are
-// until it resumes.
+// co_await write_all(...): done with every byte of one or two pieces, or error. The pieces must stay as they
+// are until it resumes.
 class WriteAll final : public IoWait {
  public:
   WriteAll(Stream& stream, std::string_view first, std::string_view second, loop::Deadline deadline);
@@ -120,7 +122,8 @@ class WriteAll final : public IoWait {
 inline WriteAll write_all(Stream& stream, std::string_view bytes, loop::Deadline deadline) {
   return {stream, bytes, {}, deadline};
 }
-inline WriteAll write_all(Stream& stream, std::string_view head, std::string_view body, loop::Deadline deadline) {
+inline WriteAll write_all(Stream& stream, std::string_view head, std::string_view body,
+                          loop::Deadline deadline) {
   return {stream, head, body, deadline};
 }
 

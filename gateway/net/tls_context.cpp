@@ -46,7 +46,9 @@ Result<std::string> read_file(const std::string& path) {
   return text.str();
 }
 
-BioPtr memory(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr memory(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -57,7 +59,8 @@ std::string lower(std::string_view text) {
 
 std::vector<std::string> dns_names(X509* leaf) {
   std::vector<std::string> names;
-  auto* const all = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr));
+  auto* const all =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; all && i < sk_GENERAL_NAME_num(all); ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(all, i);
     if (name->type != GEN_DNS) continue;
@@ -84,7 +87,8 @@ Result<Certificates::Entry> load_entry(const CertificateFiles& files) {
     return fail(files.key + " is not the key of " + files.certificate);
   }
   entry.names = dns_names(leaf.get());
-  if (entry.names.empty()) return fail(files.certificate + ": it has no DNS subjectAltName, so no client would accept it");
+  if (entry.names.empty())
+    return fail(files.certificate + ": it has no DNS subjectAltName, so no client would accept it");
   tm expires;
   if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf.get()), &expires) == 1)
     entry.expires = std::chrono::system_clock::from_time_t(timegm(&expires));
@@ -155,9 +159,12 @@ int server_index() {
   return index;
 }
 
-// Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 0 = no such key, 1 = fine, 2 = fine and issue a new ticket.
-int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seal) {
-  const auto* tickets = static_cast<const TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), server_index()));
+// Source: SSL_CTX_set_tlsext_ticket_key_evp_cb(3): 0 = no such key, 1 = fine, 2 = fine and issue a new
+// ticket.
+int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+               int seal) {
+  const auto* tickets =
+      static_cast<const TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), server_index()));
   TicketKeys::Key key;
   bool stale = false;
   if (seal) {
@@ -168,8 +175,9 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
     return 0;
   }
   char digest[] = "SHA256";
-  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
-                             OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
   const int started = seal ? EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv)
                            : EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key.cipher.data(), iv);
   const bool fine = started == 1 && EVP_MAC_CTX_set_params(mac, parameters) == 1;
@@ -193,11 +201,14 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, cons
   unsigned char* chosen = nullptr;
   const int found = SSL_select_next_proto(&chosen, length, kOurs, sizeof(kOurs) - 1, offered, offered_length);
   *out = chosen;
-  // RFC 7301 section 3.2: no protocol in common ends the handshake; but an SSH client behind TLS may offer its own.
+  // RFC 7301 section 3.2: no protocol in common ends the handshake; but an SSH client behind TLS may offer
+  // its own.
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-[[noreturn]] void refuse(const char* what) { throw std::runtime_error(std::string(what) + ": " + openssl_reason()); }
+[[noreturn]] void refuse(const char* what) {
+  throw std::runtime_error(std::string(what) + ": " + openssl_reason());
+}
 
 void use_certificate(SSL_CTX* context, const Certificates::Entry& entry, OSSL_LIB_CTX* library) {
   const BioPtr chain = memory(entry.chain_pem);
@@ -213,8 +224,8 @@ void use_certificate(SSL_CTX* context, const Certificates::Entry& entry, OSSL_LI
       refuse("certificate");
   }
   ERR_clear_error();  // the end of the file is reported as an error
-  const KeyPtr key(PEM_read_bio_PrivateKey_ex(memory(entry.key_pem).get(), nullptr, nullptr, const_cast<char*>(""),
-                                              library, nullptr));
+  const KeyPtr key(PEM_read_bio_PrivateKey_ex(memory(entry.key_pem).get(), nullptr, nullptr,
+                                              const_cast<char*>(""), library, nullptr));
   if (!key || SSL_CTX_use_PrivateKey(context, key.get()) != 1) refuse("private key");
 }
 
@@ -227,7 +238,10 @@ TlsLibrary::~TlsLibrary() { OSSL_LIB_CTX_free(library_); }
 
 TlsServer::TlsServer(TlsLibrary& library, std::shared_ptr<const Certificates> certificates,
                      std::shared_ptr<TicketKeys> tickets, TlsOptions options)
-    : certificates_(std::move(certificates)), tickets_(std::move(tickets)), options_(options), library_(library.get()) {
+    : certificates_(std::move(certificates)),
+      tickets_(std::move(tickets)),
+      options_(options),
+      library_(library.get()) {
   for (const Certificates::Entry& entry : certificates_->entries()) contexts_.push_back(make_context(entry));
 }
 
@@ -240,9 +254,11 @@ SSL_CTX* TlsServer::make_context(const Certificates::Entry& entry) {
   SSL_CTX* const context = SSL_CTX_new_ex(library_, nullptr, TLS_server_method());
   if (!context) refuse("SSL_CTX_new_ex");
   SSL_CTX_set_min_proto_version(context, options_.allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                SSL_MODE_RELEASE_BUFFERS);
   if (SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) refuse("cipher list");
   if (SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") != 1) refuse("groups");
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -272,7 +288,8 @@ TlsClient::TlsClient() : context_(SSL_CTX_new(TLS_client_method())) {
   if (!context_) refuse("SSL_CTX_new");
   SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
   SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify(context_, SSL_VERIFY_NONE, nullptr);
 }
 

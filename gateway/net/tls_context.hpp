@@ -1,9 +1,10 @@
-// The server side of TLS: certificates chosen by SNI, ticket keys that rotate, and the SSL_CTXs built from them.
+// The server side of TLS: certificates chosen by SNI, ticket keys that rotate, and the SSL_CTXs built from
+// them.
 //
-// Certificates are loaded and checked once and shared; each reactor builds its own contexts from them in a library
-// context of its own, which avoids OpenSSL 3.0's lock contention (FACTS, "HTTPS"). New files mean a new
-// Certificates and new contexts; connections keep the ones that they began with.
-// Thread: Certificates immutable, any; TicketKeys any; TlsServer the reactor's.
+// Certificates are loaded and checked once and shared; each reactor builds its own contexts from them in a
+// library context of its own, which avoids OpenSSL 3.0's lock contention (FACTS, "HTTPS"). New files mean a
+// new Certificates and new contexts; connections keep the ones that they began with. Thread: Certificates
+// immutable, any; TicketKeys any; TlsServer the reactor's.
 #pragma once
 
 #include <array>

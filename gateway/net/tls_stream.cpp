@@ -55,8 +55,8 @@ struct TlsBio {
   }
 };
 
-// Bytes for OpenSSL, 0 at the end, -EAGAIN, or -1 with socket_error_. It asks for a record's 5-byte header and then
-// for its body: the first call reads ahead into a lent buffer, the second is served from it.
+// Bytes for OpenSSL, 0 at the end, -EAGAIN, or -1 with socket_error_. It asks for a record's 5-byte header
+// and then for its body: the first call reads ahead into a lent buffer, the second is served from it.
 int TlsStream::fill(char* into, std::size_t size) {
   if (received_.empty()) {
     const std::span<char> room = received_.space();
@@ -148,12 +148,14 @@ std::string_view TlsStream::protocol() const {
 const char* TlsStream::version() const { return SSL_get_version(ssl_); }
 bool TlsStream::resumed() const { return SSL_session_reused(ssl_) == 1; }
 
-// SSL_has_pending would count a part of a record too, of which nothing can be read yet: waiting on it would spin.
+// SSL_has_pending would count a part of a record too, of which nothing can be read yet: waiting on it would
+// spin.
 bool TlsStream::has_pending() const { return !received_.empty() || SSL_pending(ssl_) > 0; }
 
 IoResult TlsStream::try_read(std::span<char> into) {
   ERR_clear_error();
-  const int result = SSL_read(ssl_, into.data(), static_cast<int>(std::min<std::size_t>(into.size(), 1u << 30)));
+  const int result =
+      SSL_read(ssl_, into.data(), static_cast<int>(std::min<std::size_t>(into.size(), 1u << 30)));
   return result > 0 ? IoResult::done(static_cast<std::size_t>(result)) : outcome(result);
 }
 

@@ -1,7 +1,7 @@
-// TLS over a socket, as a Stream. OpenSSL reads through a BIO of ours, which knows what the socket knows: it spares
-// the read that would only find EAGAIN, takes header and body of a record in one call, and lends its buffer only
-// while bytes are in it.
-// Owns: the SSL; borrows the socket, which must outlive it. Thread: the reactor's.
+// TLS over a socket, as a Stream. OpenSSL reads through a BIO of ours, which knows what the socket knows: it
+// spares the read that would only find EAGAIN, takes header and body of a record in one call, and lends its
+// buffer only while bytes are in it. Owns: the SSL; borrows the socket, which must outlive it. Thread: the
+// reactor's.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// A pipe that is lent for splicing while bytes are under way. Per-thread pool: making one costs four system calls,
-// and an idle session must hold none, or 10,000 sessions would hold 40,000 descriptors.
-// Thread: a pipe is returned on the thread that took it.
+// A pipe that is lent for splicing while bytes are under way. Per-thread pool: making one costs four system
+// calls, and an idle session must hold none, or 10,000 sessions would hold 40,000 descriptors. Thread: a pipe
+// is returned on the thread that took it.
 #pragma once
 
 #include <cstddef>

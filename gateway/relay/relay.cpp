@@ -78,7 +78,8 @@ struct Way {
 
 // Looks at the first bytes without taking them, until they are an SSH identification. False: finished.
 loop::Task<bool> check_identification(net::Socket& from, const Way& way) {
-  // Shared by all relays of the thread: the bytes stay in the socket, and nothing suspends while they are looked at.
+  // Shared by all relays of the thread: the bytes stay in the socket, and nothing suspends while they are
+  // looked at.
   thread_local std::array<char, ssh::kServerLinesMax + ssh::kIdentificationMax> seen;
   ssh::BannerScanner scanner(way.from_client ? ssh::Peer::client : ssh::Peer::server);
   const loop::Deadline deadline = way.shared.reactor().after(way.options.banner_timeout);
@@ -116,7 +117,8 @@ loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
     if (got.status == IoStatus::blocked) {
       // A part of a TLS record; or TLS wants to write first, which the next write of ours does as well.
       buffer.release();
-      if (got.wait_for == Direction::write) co_await loop::WatchReady(from.watch(), Direction::write, loop::kNever);
+      if (got.wait_for == Direction::write)
+        co_await loop::WatchReady(from.watch(), Direction::write, loop::kNever);
       continue;
     }
     if (got.status == IoStatus::error) co_return way.read_failed();
@@ -150,7 +152,8 @@ ssize_t fill(net::Socket& from, Pipe& pipe, std::size_t size) {
 // Empties the pipe into the socket. False: the socket is broken.
 loop::Task<bool> drain(Pipe& pipe, net::Socket& to, const Way& way) {
   while (pipe.held > 0) {
-    const ssize_t moved = ::splice(pipe.read_end(), nullptr, to.fd(), nullptr, pipe.held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    const ssize_t moved =
+        ::splice(pipe.read_end(), nullptr, to.fd(), nullptr, pipe.held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (moved > 0) {
       pipe.held -= static_cast<std::size_t>(moved);
       way.shared.moved(way.from_client, static_cast<std::size_t>(moved));
@@ -190,8 +193,9 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     }
     if (got == 0) co_return to.shutdown_write();
     if (got < 0) co_return way.read_failed();
-    // The pipe takes 16 buffers or more, however small: a splice of fewer bytes than that did not stop for want of
-    // room, so the socket is empty and the splice that would only say EAGAIN is spared. Keystrokes are such.
+    // The pipe takes 16 buffers or more, however small: a splice of fewer bytes than that did not stop for
+    // want of room, so the socket is empty and the splice that would only say EAGAIN is spared. Keystrokes
+    // are such.
     if (got < 16) from.watch().clear(Direction::read);
     const bool drained = co_await drain(pipe, to, way);
     if (!drained) co_return way.write_failed();
@@ -216,12 +220,14 @@ loop::Task<void> copy_way(net::Stream& from, net::Stream& to, Way way) {
 }  // namespace
 
 std::string_view to_string(End end) {
-  static constexpr std::string_view kNames[] = {"closed",         "client_reset",    "target_reset",    "idle",
-                                                "client_not_ssh", "target_not_ssh", "client_too_slow", "target_too_slow"};
+  static constexpr std::string_view kNames[] = {
+      "closed",         "client_reset",   "target_reset",    "idle",
+      "client_not_ssh", "target_not_ssh", "client_too_slow", "target_too_slow"};
   return kNames[static_cast<std::size_t>(end)];
 }
 
-loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options, Progress& progress) {
+loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options,
+                              Progress& progress) {
   Shared shared(client, target, options, progress);
   loop::Scope ways;
   ways.start(splice_way(client, target, Way{shared, options, true}));
@@ -230,7 +236,8 @@ loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Op
   co_return shared.end();
 }
 
-loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Options& options, Progress& progress) {
+loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Options& options,
+                              Progress& progress) {
   Shared shared(client, target, options, progress);
   loop::Scope ways;
   ways.start(copy_way(client, target, Way{shared, options, true}));

@@ -1,9 +1,9 @@
-// Moving bytes both ways between a client and a target until both are done: by splice(2) between two sockets, so
-// that payload never enters this process, or by copying where one side is TLS.
+// Moving bytes both ways between a client and a target until both are done: by splice(2) between two sockets,
+// so that payload never enters this process, or by copying where one side is TLS.
 //
-// Half-close is kept: an end on one side becomes a FIN on the other, and the other direction goes on. Backpressure
-// is not reading: what a slow side does not take stays in the kernel and, at most, in one pipe or one buffer.
-// Thread: the reactor's. Cancel: destroying the task leaves both streams as they are.
+// Half-close is kept: an end on one side becomes a FIN on the other, and the other direction goes on.
+// Backpressure is not reading: what a slow side does not take stays in the kernel and, at most, in one pipe
+// or one buffer. Thread: the reactor's. Cancel: destroying the task leaves both streams as they are.
 #pragma once
 
 #include <cstdint>
@@ -43,10 +43,12 @@ struct Options {
 };
 
 // Two sockets, by splice. With no pipe to be had (EMFILE) it copies instead.
-loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options, Progress& progress);
+loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options,
+                              Progress& progress);
 
-// Any two streams, by copying. Options::require_ssh checks the target alone: the client's stream cannot be peeked,
-// its bytes are the caller's to check; and the target must then be a net::Socket.
-loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Options& options, Progress& progress);
+// Any two streams, by copying. Options::require_ssh checks the target alone: the client's stream cannot be
+// peeked, its bytes are the caller's to check; and the target must then be a net::Socket.
+loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Options& options,
+                              Progress& progress);
 
 }  // namespace envgate::relay

@@ -1,8 +1,9 @@
-// Holds an environment to its route's `limits.bandwidth`: each way, over all of its connections and every worker.
+// Holds an environment to its route's `limits.bandwidth`: each way, over all of its connections and every
+// worker.
 //
-// Whoever has moved bytes asks when it may move more, and sleeps until then: the generic cell rate algorithm, one
-// atomic number a direction, no lock and no timer of its own. A quarter of a second's worth may go at once.
-// Thread: any. Source: ITU-T I.371, annex A (GCRA, virtual scheduling).
+// Whoever has moved bytes asks when it may move more, and sleeps until then: the generic cell rate algorithm,
+// one atomic number a direction, no lock and no timer of its own. A quarter of a second's worth may go at
+// once. Thread: any. Source: ITU-T I.371, annex A (GCRA, virtual scheduling).
 #pragma once
 
 #include <atomic>
@@ -17,8 +18,8 @@ namespace envgate::relay {
 // What the connections of one environment share.
 class Bandwidth {
  public:
-  // Counts `bytes`, and says when the next may be moved: `now` or before, as long as `rate` (bytes a second, not 0)
-  // is kept.
+  // Counts `bytes`, and says when the next may be moved: `now` or before, as long as `rate` (bytes a second,
+  // not 0) is kept.
   loop::Time take(bool to_target, std::size_t bytes, std::uint64_t rate, loop::Time now);
 
  private:

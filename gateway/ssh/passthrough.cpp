@@ -26,9 +26,12 @@ struct Visit {
 void log_end(const Visit& visit, std::string_view status, const gateway::Session* session) {
   if (!gateway::AccessLog::enabled()) return;
   const std::string_view env = visit.route ? visit.route->env.view() : std::string_view();
-  auto line = visit.worker.access_log.line(visit.protocol == Protocol::tcp ? "tcp_connection" : "ssh_connection", env,
-                                           visit.route.get(), visit.peer.address, status);
-  line->number("source_port", visit.peer.port).text("protocol", to_string(visit.protocol)).text("service", visit.service);
+  auto line =
+      visit.worker.access_log.line(visit.protocol == Protocol::tcp ? "tcp_connection" : "ssh_connection", env,
+                                   visit.route.get(), visit.peer.address, status);
+  line->number("source_port", visit.peer.port)
+      .text("protocol", to_string(visit.protocol))
+      .text("service", visit.service);
   if (!session) return;
   line->number("session", static_cast<std::int64_t>(session->id))
       .number("bytes_to_target", static_cast<std::int64_t>(session->progress.to_target))
@@ -36,8 +39,8 @@ void log_end(const Visit& visit, std::string_view status, const gateway::Session
       .real("duration", std::chrono::duration<double>(visit.worker.reactor.now() - session->started).count());
 }
 
-// Tells an SSH client why, in a line before the identification, which RFC 4253 section 4.2 lets a server send and
-// `ssh -v` shows; then closes.
+// Tells an SSH client why, in a line before the identification, which RFC 4253 section 4.2 lets a server send
+// and `ssh -v` shows; then closes.
 void refuse(const Visit& visit, net::Stream& client, std::string_view reason, std::string_view text) {
   gateway::Metrics::refused(reason);
   log_end(visit, reason, nullptr);
@@ -55,22 +58,26 @@ bool may_enter(Visit& visit, net::Stream& client) {
   const routing::Route& route = *visit.route;
   const std::string env = route.env.str();
   if (route.state != routing::State::running) {
-    refuse(visit, client, route.state == routing::State::stopped ? "stopped" : "not_running",
-           "environment " + env + " is " + std::string(to_string(route.state)) + "; start it and connect again");
+    refuse(
+        visit, client, route.state == routing::State::stopped ? "stopped" : "not_running",
+        "environment " + env + " is " + std::string(to_string(route.state)) + "; start it and connect again");
     return false;
   }
-  if (!route.services().allow_from.empty() && !any_contains(route.services().allow_from, visit.peer.address)) {
+  if (!route.services().allow_from.empty() &&
+      !any_contains(route.services().allow_from, visit.peer.address)) {
     refuse(visit, client, "source_not_allowed", "environment " + env + " does not allow your address");
     return false;
   }
   if (visit.protocol != Protocol::tcp && route.ssh.mode == routing::SshMode::audited) {
-    refuse(visit, client, "audited_not_served", "environment " + env + " asks for an audited session, which this gateway does not serve");
+    refuse(visit, client, "audited_not_served",
+           "environment " + env + " asks for an audited session, which this gateway does not serve");
     return false;
   }
   const Refusal refusal = visit.worker.shared.guard.admit(route.env, route.services().limits.connections,
                                                           visit.worker.reactor.now(), visit.permit);
   if (refusal == Refusal::none) return true;
-  refuse(visit, client, to_string(refusal), "environment " + env + " has too many connections; try again later");
+  refuse(visit, client, to_string(refusal),
+         "environment " + env + " has too many connections; try again later");
   return false;
 }
 
@@ -93,12 +100,14 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
   net::Socket target;
   const Endpoint address{visit.route->address, visit.target_port};
   metrics.target_connects.add();
-  auto connected = co_await net::connect(worker.reactor, address, worker.reactor.after(settings->timeouts.connect), target);
+  auto connected = co_await net::connect(worker.reactor, address,
+                                         worker.reactor.after(settings->timeouts.connect), target);
   if (!connected) {
     metrics.target_connect_failures.add();
     const bool slow = connected.error().code == ETIMEDOUT;
-    co_return refuse(visit, client, slow ? "target_timeout" : "target_refused",
-                     "environment " + visit.route->env.str() + (slow ? " does not answer" : " refuses the connection"));
+    co_return refuse(
+        visit, client, slow ? "target_timeout" : "target_refused",
+        "environment " + visit.route->env.str() + (slow ? " does not answer" : " refuses the connection"));
   }
   session.target_stream = &target;
   net::set_keep_alive(target.fd(), worker.keep_alive());
@@ -114,7 +123,11 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
   metrics.bytes_to_target.add(session.progress.to_target);
   metrics.bytes_to_client.add(session.progress.to_client);
   if (const auto reason = refusal_reason(end); !reason.empty()) gateway::Metrics::refused(reason);
-  log_end(visit, session.killed ? "killed" : end == relay::End::closed ? "success" : to_string(end), &session);
+  log_end(visit,
+          session.killed              ? "killed"
+          : end == relay::End::closed ? "success"
+                                      : to_string(end),
+          &session);
   session.target_stream = nullptr;
 }
 
@@ -128,12 +141,15 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
   auto address = co_await gateway::client_address(worker, client, accepted.peer);
   if (!address) {
     gateway::Metrics::refused("bad_proxy_header");
-    log::warn("proxy_header_refused").text("source_ip", accepted.peer.address.to_string()).error(address.error());
+    log::warn("proxy_header_refused")
+        .text("source_ip", accepted.peer.address.to_string())
+        .error(address.error());
     co_return;
   }
   visit.peer = *address;
   const Refusal refusal = worker.shared.guard.admit(visit.peer.address, worker.reactor.now(), permit);
-  if (refusal != Refusal::none) co_return refuse(visit, client, to_string(refusal), "too many connections; try again later");
+  if (refusal != Refusal::none)
+    co_return refuse(visit, client, to_string(refusal), "too many connections; try again later");
 
   // The table is asked at each connection: the port's route may have changed since the listener was opened.
   const routing::PortMatch match = worker.routes->find_port(port);
@@ -154,8 +170,9 @@ loop::Task<void> serve_tls(Worker& worker, net::TlsStream& client, Endpoint peer
   const gateway::Lookup lookup = co_await gateway::find_route(worker, env);
   if (lookup.outcome != gateway::Lookup::Outcome::found) {
     const bool absent = lookup.outcome == gateway::Lookup::Outcome::absent;
-    co_return refuse(visit, client, absent ? "unknown_environment" : "routes_unavailable",
-                     absent ? "there is no environment " + env.str() : "routes cannot be read now; try again");
+    co_return refuse(
+        visit, client, absent ? "unknown_environment" : "routes_unavailable",
+        absent ? "there is no environment " + env.str() : "routes cannot be read now; try again");
   }
   visit.route = lookup.route;
   visit.target_port = lookup.route->ssh.target_port;

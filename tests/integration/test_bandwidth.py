@@ -1,6 +1,6 @@
 # ctest: timeout=120
-"""limits.bandwidth of a route: bytes a second, each way, over all that the environment has open. Only the lower bound of
-a time is tested: however slow the machine, nothing may be quicker than the rate allows."""
+"""limits.bandwidth of a route: bytes a second, each way, over all that the environment has open. Only the lower
+bound of a time is tested: however slow the machine, nothing may be quicker than the rate allows."""
 import concurrent.futures
 import socket
 import time
@@ -64,7 +64,7 @@ def test_http_is_paced(paced, work):
 def test_an_environments_connections_share_one_rate(paced):
     gateway = paced()
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        took = seconds(lambda: [f.result() for f in [pool.submit(download, gateway, AMOUNT // 4) for _ in range(4)]])
+        took = seconds(lambda: list(pool.map(lambda _: download(gateway, AMOUNT // 4), range(4))))
     assert took > LEAST
 
 

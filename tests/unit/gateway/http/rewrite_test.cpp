@@ -249,7 +249,8 @@ TEST(RewriteResponse, SiteDataOfNeighboursStays) {
     std::string out;
     append_narrowed_site_data(out, row.value);
     EXPECT_EQ(out, row.narrowed) << row.value;
-    const std::string head = "HTTP/1.1 200 OK\r\n", field = "Clear-Site-Data: ", rest = "Content-Length: 0\r\n\r\n";
+    const std::string head = "HTTP/1.1 200 OK\r\n",
+                      field = "Clear-Site-Data: ", rest = "Content-Length: 0\r\n\r\n";
     const std::string kept = row.narrowed.empty() ? "" : field + std::string(row.narrowed) + "\r\n";
     EXPECT_EQ(answered({head + field + std::string(row.value) + "\r\n" + rest, ""}), head + kept + rest);
   }

@@ -14,7 +14,8 @@
 namespace envgate::net {
 
 // A self-signed P-256 certificate for `names` ("DNS:a.example,DNS:*.b.example"), in two files of `directory`.
-inline CertificateFiles make_certificate(const test::TempDir& directory, const std::string& file, const std::string& names) {
+inline CertificateFiles make_certificate(const test::TempDir& directory, const std::string& file,
+                                         const std::string& names) {
   EVP_PKEY* const key = EVP_EC_gen("P-256");
   X509* const certificate = X509_new();
   X509_set_version(certificate, 2);
@@ -23,7 +24,8 @@ inline CertificateFiles make_certificate(const test::TempDir& directory, const s
   X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
   X509_set_pubkey(certificate, key);
   if (!names.empty()) {
-    X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
+    X509_EXTENSION* const extension =
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
     X509_add_ext(certificate, extension, -1);
     X509_EXTENSION_free(extension);
   }

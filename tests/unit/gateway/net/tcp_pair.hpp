@@ -1,5 +1,5 @@
-// Two ends of one TCP connection over loopback: ours for the reactor, the peer's for the test, which does not block
-// in either.
+// Two ends of one TCP connection over loopback: ours for the reactor, the peer's for the test, which does not
+// block in either.
 #pragma once
 
 #include <netinet/in.h>

@@ -21,9 +21,10 @@ using testing::HasSubstr;
 
 TEST(Certificates, AnExactNameThenAWildcardThenTheFirst) {
   const test::TempDir directory;
-  const auto loaded = Certificates::load({make_certificate(directory, "first", "DNS:first.example"),
-                                          make_certificate(directory, "wild", "DNS:*.c.example,DNS:c.example"),
-                                          make_certificate(directory, "exact", "DNS:a.c.example")});
+  const auto loaded =
+      Certificates::load({make_certificate(directory, "first", "DNS:first.example"),
+                          make_certificate(directory, "wild", "DNS:*.c.example,DNS:c.example"),
+                          make_certificate(directory, "exact", "DNS:a.c.example")});
   ASSERT_TRUE(loaded) << loaded.error().message;
   const Certificates& certificates = **loaded;
   EXPECT_EQ(certificates.find("a.c.example"), 2u);
@@ -76,7 +77,8 @@ TEST(TicketKeys, TheNewestSealsAndTheTwoBeforeItStillOpen) {
 // A client whose bytes go through the test's hands.
 class Client {
  public:
-  Client(const std::string& name, SSL_SESSION* session = nullptr) : context_(SSL_CTX_new(TLS_client_method())) {
+  Client(const std::string& name, SSL_SESSION* session = nullptr)
+      : context_(SSL_CTX_new(TLS_client_method())) {
     ssl_ = SSL_new(context_);
     in_ = BIO_new(BIO_s_mem());
     out_ = BIO_new(BIO_s_mem());
