@@ -118,6 +118,7 @@ Refusal Guard::admit(const IpAddress& source, Clock::time_point now, Permit& per
 
 Refusal Guard::admit(const routing::EnvId& env, unsigned limit, Clock::time_point now, Permit& permit) {
   if (limit == 0) limit = per_environment_;
+  if (limit == 0) return Refusal::none;  // nothing to count for
   const Key key = environment_key(env);
   {
     Shard& shard = environments_.shard(key);

@@ -76,7 +76,7 @@ struct GatewaySettings {
 
   struct Target {
     Duration pool_idle = std::chrono::seconds(60);
-    unsigned pool_per_environment = 32;
+    unsigned pool_per_environment = 128;
   } target;
 
   struct Tcp {

@@ -52,13 +52,24 @@ Forwarder::Forwarder(gateway::Worker& worker, gateway::Session& session, Exchang
       out_(out),
       settings_(worker.settings),
       throttle_(gateway::throttle_of(worker, *target.route)),
-      upload_(worker, exchange, throttle_) {}
+      upload_(worker, exchange, throttle_),
+      scratch_(take_scratch()) {
+  response_.fields.swap(scratch_->fields);
+}
 
 Forwarder::~Forwarder() {
   exchange_.on_abandoned(nullptr);
   if (!multiplexed()) session_.target_stream = nullptr;
   session_.progress.to_target += multiplexed() || !out_.tunnel ? out_.to_target : 0;
   session_.progress.to_client += multiplexed() || !out_.tunnel ? out_.to_client : 0;
+  give_scratch_back();
+}
+
+void Forwarder::give_scratch_back() {
+  if (!scratch_) return;
+  response_.clear();
+  response_.fields.swap(scratch_->fields);
+  scratch_.reset();
 }
 
 void Forwarder::abandoned() {
@@ -129,8 +140,8 @@ void Forwarder::write_head(std::string& out) {
 loop::Task<Forwarder::Attempt> Forwarder::attempt() {
   asked_ = worker_.reactor.now();
   const loop::Time sent = asked_;
-  std::string head;
-  head.reserve(1024);
+  std::string& head = scratch_->text;
+  head.clear();
   write_head(head);
   loop::Scope uploading;
   const bool has_body = !exchange_.body_ended() && exchange_.request().upgrade == Upgrade::none;
@@ -256,7 +267,7 @@ ResponseForwarding Forwarder::response_forwarding() const {
   ResponseForwarding forwarding;
   forwarding.client_version = exchange_.request().version;
   forwarding.framing = client_framing(response_, forwarding.client_version);
-  forwarding.own_host = own_host_;
+  forwarding.own_host = exchange_.request().authority.host;
   forwarding.request_id = request_id_;
   forwarding.date = http_date();
   return forwarding;
@@ -269,7 +280,6 @@ loop::Task<void> Forwarder::start_tunnel() {
                                    : websocket_key(request);
   const Verdict verdict = check_websocket_response(response_, key);
   if (!verdict.ok()) co_return co_await fail(ErrorKind::target_bad_answer, "websocket_bad_accept");
-  own_host_.assign(request.authority.host);
   ResponseForwarding forwarding = response_forwarding();
   if (request.version == Version::http2) response_.status = 200;  // RFC 8441 section 5
   out_.status = response_.status;
@@ -277,8 +287,7 @@ loop::Task<void> Forwarder::start_tunnel() {
   out_.reusable = false;
   exchange_.send_head(response_, forwarding);
   connection_->received.consume(head_size_);
-  response_ = ResponseHead();  // gives its memory back: a tunnel may be idle for days
-  own_host_ = std::string();
+  give_scratch_back();  // a tunnel may be idle for days
   exchange_.on_abandoned(nullptr);
   const bool flushed = co_await exchange_.flush();
   if (!flushed) co_return;

@@ -36,8 +36,6 @@ loop::Task<bool> Forwarder::answer() {
     co_return false;
   }
   out_.status = response_.status;
-  const std::string_view host = exchange_.request().authority.host;
-  own_host_.assign(host.begin(), host.end());
   ResponseForwarding forwarding = response_forwarding();
   if (!exchange_.body_ended()) forwarding.close = true;  // it may never be read to its end
   exchange_.send_head(response_, forwarding);

@@ -3,10 +3,11 @@
 #pragma once
 
 #include <array>
-#include <string>
+#include <string_view>
 
 #include "gateway/http/exchange.hpp"
 #include "gateway/http/forward.hpp"
+#include "gateway/http/scratch.hpp"
 #include "gateway/http/target_pool.hpp"
 #include "gateway/http/upload.hpp"
 #include "gateway/http/websocket.hpp"
@@ -38,6 +39,7 @@ class Forwarder final : Abandoned {
   loop::Task<Attempt> attempt();
   loop::Task<Attempt> no_answer(Head got);
   void write_head(std::string& out);
+  void give_scratch_back();
   loop::Task<Head> read_head();
   loop::Task<Head> read_more_head();
   loop::Deadline head_due() const;
@@ -68,9 +70,9 @@ class Forwarder final : Abandoned {
   relay::Throttle throttle_;
   TargetConnectionPtr connection_;
   Upload upload_;
+  ScratchPtr scratch_;  // the request's head as the target gets it, and the answer's fields; none under a tunnel
   ResponseHead response_;
   std::array<char, kWebSocketKeySize> generated_key_{};
-  std::string own_host_;
   std::size_t head_size_ = 0;  // of the response, still in connection_->received
   loop::Time asked_;           // when the request's head was sent, or the last 1xx came
   bool client_gone_ = false;

@@ -54,8 +54,7 @@ loop::Task<void> linger(Connection& c) {
 }
 
 loop::Task<void> refuse(Connection& c, const Verdict& verdict) {
-  std::string request_id;
-  append_request_id(request_id);
+  const RequestId request_id;
   log_unrouted(c.worker, c.client, verdict.status, verdict.reason, request_id);
   ErrorContext context;
   context.request_id = request_id;

@@ -13,11 +13,21 @@ using net::IoStatus;
 
 H1Exchange::H1Exchange(gateway::Worker& worker, net::Stream& stream, net::Buffer& input,
                        std::size_t head_size)
-    : worker_(worker), stream_(stream), input_(input), used_(head_size) {
-  request_.fields.reserve(32);
+    : worker_(worker), stream_(stream), input_(input), used_(head_size), scratch_(take_scratch()) {
+  request_.fields.swap(scratch_->fields);
 }
 
-H1Exchange::~H1Exchange() { on_abandoned(nullptr); }
+H1Exchange::~H1Exchange() {
+  on_abandoned(nullptr);
+  give_scratch_back();
+}
+
+void H1Exchange::give_scratch_back() {
+  if (!scratch_) return;
+  request_.fields.clear();
+  request_.fields.swap(scratch_->fields);
+  scratch_.reset();
+}
 
 // ---- the request's body ----
 
@@ -115,15 +125,15 @@ loop::Deadline H1Exchange::write_deadline() const {
 }
 
 loop::Task<bool> H1Exchange::write(std::string_view piece) {
-  const IoResult result = co_await net::write_all(stream_, pending_, piece, write_deadline());
-  pending_.clear();
+  const IoResult result = co_await net::write_all(stream_, pending(), piece, write_deadline());
+  pending().clear();
   if (result.ok()) co_return true;
   aborted_ = true;
   co_return false;
 }
 
 loop::Task<bool> H1Exchange::send_informational(const ResponseHead& head) {
-  append_response_head(pending_, head, ResponseForwarding{});
+  append_response_head(pending(), head, ResponseForwarding{});
   return flush();
 }
 
@@ -135,21 +145,21 @@ void H1Exchange::send_head(const ResponseHead& head, const ResponseForwarding& f
   close_ = forwarding.close || framing_ == Framing::until_end || !request_.keep_alive || worker_.draining;
   if (head.upgrade != Upgrade::none) close_ = false;
   mine.close = close_;
-  append_response_head(pending_, head, mine);
+  append_response_head(pending(), head, mine);
   head_sent_ = true;
   if (request_.method == Method::head) framing_ = Framing::none;
 }
 
 loop::Task<bool> H1Exchange::flush() {
-  if (pending_.empty()) co_return true;
+  if (pending().empty()) co_return true;
   co_return co_await write({});
 }
 
 loop::Task<bool> H1Exchange::send_body(std::string_view piece) {
   const bool chunked = framing_ == Framing::chunked;
-  if (chunked) pending_ += chunk_header(piece.size()).view();
+  if (chunked) pending() += chunk_header(piece.size()).view();
   const bool sent = co_await write(piece);
-  if (chunked) pending_ = kChunkEnd;  // leaves with the next chunk, or the end
+  if (chunked) pending() = kChunkEnd;  // leaves with the next chunk, or the end
   co_return sent;
 }
 
@@ -160,7 +170,7 @@ loop::Task<bool> H1Exchange::send_last(std::string_view piece) {
 }
 
 loop::Task<bool> H1Exchange::send_end(const FieldList& trailers) {
-  if (framing_ == Framing::chunked) append_last_chunk(pending_, trailers);
+  if (framing_ == Framing::chunked) append_last_chunk(pending(), trailers);
   answer_complete_ = true;
   return flush();
 }
@@ -171,7 +181,7 @@ loop::Task<bool> H1Exchange::send_error(ErrorKind kind, const ErrorContext& cont
   // A body that nobody will read stands between this answer and the next request: the connection ends
   // instead.
   close_ = !request_.keep_alive || !body_ended() || body_failed_ || worker_.draining;
-  append_error_response(pending_, kind, context, close_, request_.method == Method::head);
+  append_error_response(pending(), kind, context, close_, request_.method == Method::head);
   answer_complete_ = true;
   return flush();
 }
@@ -226,7 +236,7 @@ net::Stream* H1Exchange::tunnel(net::Buffer& early) {
   input_.consume(used_);
   used_ = 0;
   early = std::move(input_);
-  request_.fields = FieldList();
+  give_scratch_back();
   return &stream_;
 }
 

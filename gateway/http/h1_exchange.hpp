@@ -7,6 +7,7 @@
 
 #include "gateway/http/chunked.hpp"
 #include "gateway/http/exchange.hpp"
+#include "gateway/http/scratch.hpp"
 #include "gateway/loop/reactor.hpp"
 #include "gateway/net/buffer.hpp"
 #include "gateway/net/stream.hpp"
@@ -50,6 +51,8 @@ class H1Exchange final : public Exchange, loop::Waiter {
   loop::Task<bool> read_more(loop::Deadline deadline, BodyPiece& failure);
   BodyPiece next_of_length(std::string_view input);
   BodyPiece next_of_chunked(std::string_view input, bool& need_more);
+  std::string& pending() { return scratch_->text; }
+  void give_scratch_back();
   loop::Task<bool> write(std::string_view piece);
   loop::Deadline write_deadline() const;
 
@@ -58,12 +61,12 @@ class H1Exchange final : public Exchange, loop::Waiter {
   net::Buffer& input_;
   net::Buffer more_;          // the body's bytes that came later than the head
   std::size_t used_;          // of input_: the head and the part of the body that was taken
+  ScratchPtr scratch_;        // the request's fields, and what is written with the next piece; none under a tunnel
   RequestHead request_;
   ChunkedDecoder decoder_;
   std::uint64_t left_ = 0;    // of a body with a length
   bool body_begun_ = false, body_failed_ = false;
   std::string kept_;          // under a tunnel: what the log says of the request
-  std::string pending_;       // written with the next piece
   Framing framing_ = Framing::none;  // of the answer
   bool close_ = false, tunnelled_ = false, aborted_ = false, answer_complete_ = false;
   bool watching_ = false;  // for a FIN, on the stream's read direction

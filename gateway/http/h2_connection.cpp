@@ -21,10 +21,9 @@ class Service final : public H2Service {
   }
 
   std::string refused(const Verdict& verdict) override {
-    std::string request_id;
-    append_request_id(request_id);
+    const RequestId request_id;
     log_unrouted(worker_, client_, verdict.status, verdict.reason, request_id);
-    return request_id;
+    return std::string(request_id);
   }
 
   void misbehaved(std::string_view reason) override { gateway::Metrics::refused(reason); }

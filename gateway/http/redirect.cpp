@@ -10,8 +10,7 @@ namespace envgate::http {
 loop::Task<bool> redirect(gateway::Worker& worker, H1Exchange& exchange, const Client& client) {
   const RequestHead& request = exchange.request();
   const auto name = worker.shared.domain.parse(request.authority.host);
-  std::string request_id;
-  append_request_id(request_id);
+  const RequestId request_id;
   if (!name || name->kind != routing::HostName::Kind::container) {
     // Only our own names are sent anywhere: an open redirector would lend its good name to others.
     log_unrouted(worker, client, 404, "unknown_host", request_id);

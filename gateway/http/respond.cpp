@@ -146,7 +146,7 @@ loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, st
 
 }  // namespace
 
-void append_request_id(std::string& out) {
+RequestId::RequestId() {
   static constexpr char kHex[] = "0123456789abcdef";
   thread_local std::uint64_t next = [] {
     std::uint64_t seed = 0;
@@ -159,14 +159,16 @@ void append_request_id(std::string& out) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   z ^= z >> 31;
-  for (int shift = 60; shift >= 0; shift -= 4) out += kHex[(z >> shift) & 15];
+  for (char& digit : text_) {
+    digit = kHex[z >> 60];
+    z <<= 4;
+  }
 }
 
 loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& exchange,
                          const Client& client) {
   const loop::Time began = worker.reactor.now();
-  std::string request_id;
-  append_request_id(request_id);
+  const RequestId request_id;
   ++session.requests;
   Forwarded done;
   Decision decision;

@@ -3,6 +3,8 @@
 // Thread: the worker's.
 #pragma once
 
+#include <array>
+
 #include "gateway/http/exchange.hpp"
 #include "gateway/session.hpp"
 #include "gateway/worker.hpp"
@@ -18,6 +20,13 @@ void log_unrouted(gateway::Worker& worker, const Client& client, int status, std
                  std::string_view request_id);
 
 // 16 hex digits, unique per gateway process and unguessable enough not to be mistaken for another's.
-void append_request_id(std::string& out);
+class RequestId {
+ public:
+  RequestId();
+  operator std::string_view() const { return {text_.data(), text_.size()}; }
+
+ private:
+  std::array<char, 16> text_;
+};
 
 }  // namespace envgate::http

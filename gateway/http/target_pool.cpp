@@ -8,47 +8,47 @@
 
 namespace envgate::http {
 
-// A connection that waits for its next use. Anything that happens on it meanwhile, bytes or an end, ends it:
-// a target has nothing to say before it is asked.
-class TargetPool::Idle final : loop::Waiter, loop::Timer {
- public:
-  Idle(TargetPool& pool, TargetConnectionPtr connection) : pool_(pool), connection_(std::move(connection)) {
-    loop::Watch& watch = connection_->socket.watch();
-    watch.arm(loop::Direction::read, *this);
-    watch.reactor().timers().arm(*this, watch.reactor().after(pool.worker_.settings->target.pool_idle));
-  }
-  ~Idle() {
-    if (connection_) connection_->socket.watch().disarm(loop::Direction::read);
-  }
+namespace {
 
-  const TargetKey& key() const { return connection_->key; }
-  TargetConnectionPtr release() {
-    connection_->socket.watch().disarm(loop::Direction::read);
-    return std::move(connection_);
-  }
+constexpr std::size_t kMostEmpty = 1024;  // environments without a connection, each of some 150 bytes
 
- private:
-  void ready() override { pool_.drop(*this); }
-  void expired() override { pool_.drop(*this); }
-  TargetPool& pool_;
-  TargetConnectionPtr connection_;
-};
+}  // namespace
 
-std::size_t TargetPool::KeyHash::operator()(const TargetKey& key) const noexcept {
-  return key.env.hash() ^ (key.generation * 0x9e3779b97f4a7c15ull) ^ key.address.port;
+void TargetConnection::rest(TargetPool& pool, loop::Deadline until) {
+  pool_ = &pool;
+  loop::Watch& watch = socket.watch();
+  watch.arm(loop::Direction::read, *this);
+  watch.reactor().timers().arm(*this, until);
 }
+
+void TargetConnection::wake() {
+  if (!std::exchange(pool_, nullptr)) return;
+  disarm();
+  socket.watch().disarm(loop::Direction::read);
+}
+
+void TargetConnection::ready() { pool_->drop(*this); }
+void TargetConnection::expired() { pool_->drop(*this); }
 
 TargetPool::TargetPool(gateway::Worker& worker) : worker_(worker) {}
 TargetPool::~TargetPool() = default;
 
+TargetConnectionPtr TargetPool::remove(Place& place, std::size_t at) {
+  TargetConnectionPtr connection = std::move(place[at]);
+  place.erase(place.begin() + static_cast<std::ptrdiff_t>(at));
+  --idle_count_;
+  empty_count_ += place.empty();
+  connection->wake();
+  return connection;
+}
+
 TargetConnectionPtr TargetPool::take(const TargetKey& key, Freshness freshness) {
-  for (;;) {
-    const auto found = idle_.find(key);
-    if (found == idle_.end()) return nullptr;
-    TargetConnectionPtr connection = found->second.back()->release();
-    found->second.pop_back();
-    --idle_count_;
-    if (found->second.empty()) idle_.erase(found);
+  const auto found = idle_.find(key.env);
+  if (found == idle_.end()) return nullptr;
+  Place& place = found->second;
+  for (std::size_t at = place.size(); at-- > 0;) {
+    if (!(place[at]->key == key)) continue;
+    TargetConnectionPtr connection = remove(place, at);
     char byte = 0;
     if (freshness == Freshness::checked &&
         connection->socket.try_peek({&byte, 1}).status != net::IoStatus::blocked)
@@ -57,9 +57,11 @@ TargetConnectionPtr TargetPool::take(const TargetKey& key, Freshness freshness) 
     gateway::the_metrics().target_reuses.add();
     return connection;
   }
+  return nullptr;
 }
 
 loop::Task<Result<TargetConnectionPtr>> TargetPool::open(TargetKey key) {
+  if (empty_count_ > kMostEmpty) sweep();
   auto connection = std::make_unique<TargetConnection>(key);
   const loop::Deadline deadline = worker_.reactor.after(worker_.settings->timeouts.connect);
   gateway::the_metrics().target_connects.add();
@@ -85,46 +87,47 @@ void TargetPool::give_back(TargetConnectionPtr connection) {
   const bool current = route && route->generation == key.generation && route->address == key.address.address;
   if (!current || worker_.draining || !connection->received.empty() ||
       connection->socket.watch().peer_closed() || connection->stream().has_pending() ||
-      limits.pool_idle.count() == 0)
+      limits.pool_idle.count() == 0 || limits.pool_per_environment == 0)
     return;
   connection->received.release();
-  const auto present = idle_.find(key);
-  if ((present == idle_.end() ? 0 : present->second.size()) >= limits.pool_per_environment) return;
-  auto& kept = idle_[key];
-  if (kept.empty()) kept.reserve(4);
-  kept.push_back(std::make_unique<Idle>(*this, std::move(connection)));
+  const auto [found, is_new] = idle_.try_emplace(key.env);
+  Place& place = found->second;
+  if (place.size() >= limits.pool_per_environment) return;
+  if (is_new) place.reserve(4);
+  else empty_count_ -= place.empty();
+  connection->rest(*this, worker_.reactor.after(limits.pool_idle));
+  place.push_back(std::move(connection));
   ++idle_count_;
 }
 
-void TargetPool::drop(Idle& idle) {
-  const auto found = idle_.find(idle.key());
-  auto& kept = found->second;
+void TargetPool::drop(TargetConnection& resting) {
+  Place& place = idle_.find(resting.key.env)->second;
   const auto at =
-      std::find_if(kept.begin(), kept.end(), [&](const auto& item) { return item.get() == &idle; });
-  const std::unique_ptr<Idle> dropped = std::move(*at);
-  kept.erase(at);
-  --idle_count_;
-  if (kept.empty()) idle_.erase(found);
+      std::find_if(place.begin(), place.end(), [&](const auto& item) { return item.get() == &resting; });
+  remove(place, static_cast<std::size_t>(at - place.begin()));
+}
+
+void TargetPool::sweep() {
+  std::erase_if(idle_, [](const auto& item) { return item.second.empty(); });
+  empty_count_ = 0;
 }
 
 void TargetPool::close(const routing::EnvId& env) {
-  std::erase_if(idle_, [&](const auto& item) {
-    if (item.first.env != env) return false;
-    idle_count_ -= item.second.size();
-    return true;
-  });
+  const auto found = idle_.find(env);
+  if (found == idle_.end()) return;
+  idle_count_ -= found->second.size();
+  empty_count_ -= found->second.empty();
+  idle_.erase(found);
 }
 
 std::size_t TargetPool::idle(const routing::EnvId& env) const {
-  std::size_t count = 0;
-  for (const auto& [key, kept] : idle_)
-    if (key.env == env) count += kept.size();
-  return count;
+  const auto found = idle_.find(env);
+  return found == idle_.end() ? 0 : found->second.size();
 }
 
 void TargetPool::close_all() {
   idle_.clear();
-  idle_count_ = 0;
+  idle_count_ = empty_count_ = 0;
 }
 
 }  // namespace envgate::http

@@ -33,10 +33,12 @@ enum class Freshness : std::uint8_t { as_told, checked };
 
 class TargetPool;
 
-// One connection, with what was read from it and not yet used.
-class TargetConnection {
+// One connection, with what was read from it and not yet used. While it rests in the pool, anything that happens on
+// it, bytes or an end, ends it: a target has nothing to say before it is asked.
+class TargetConnection final : loop::Waiter, loop::Timer {
  public:
   explicit TargetConnection(const TargetKey& to) : key(to) {}
+  ~TargetConnection() { wake(); }
   net::Stream& stream() { return tls ? static_cast<net::Stream&>(*tls) : socket; }
 
   const TargetKey key;
@@ -44,6 +46,14 @@ class TargetConnection {
   std::optional<net::TlsStream> tls;  // after socket: destroyed first
   net::Buffer received;
   bool reused = false;
+
+ private:
+  friend class TargetPool;
+  void rest(TargetPool& pool, loop::Deadline until);
+  void wake();
+  void ready() override;
+  void expired() override;
+  TargetPool* pool_ = nullptr;  // where it rests
 };
 using TargetConnectionPtr = std::unique_ptr<TargetConnection>;
 
@@ -66,18 +76,19 @@ class TargetPool {
   void close(const routing::EnvId& env);
   void close_all();
   std::size_t idle() const { return idle_count_; }
-  std::size_t idle(const routing::EnvId& env) const;  // walks the pool
+  std::size_t idle(const routing::EnvId& env) const;
 
  private:
-  class Idle;
-  struct KeyHash {
-    std::size_t operator()(const TargetKey& key) const noexcept;
-  };
-  void drop(Idle& idle);
+  friend class TargetConnection;
+  using Place = std::vector<TargetConnectionPtr>;  // the one used last is at the end
+  TargetConnectionPtr remove(Place& place, std::size_t at);
+  void drop(TargetConnection& resting);
+  void sweep();
 
   gateway::Worker& worker_;
-  std::unordered_map<TargetKey, std::vector<std::unique_ptr<Idle>>, KeyHash> idle_;
-  std::size_t idle_count_ = 0;
+  // An environment whose last connection was taken keeps its place for the next, until there are too many such.
+  std::unordered_map<routing::EnvId, Place> idle_;
+  std::size_t idle_count_ = 0, empty_count_ = 0;
 };
 
 }  // namespace envgate::http
