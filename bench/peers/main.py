@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import resource
 import signal
 import sys
 import time
@@ -42,6 +43,8 @@ def prepare_machine():
     if not {0, 1} <= os.sched_getaffinity(0):
         sys.exit("bench: cores 0 and 1 are needed: one for the proxy, one for everything else")
     os.sched_setaffinity(0, {LOAD_CORE})
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 

@@ -42,9 +42,15 @@ def make_ssh_keys(directory):
 
 
 def make_bodies(directory):
-    """Files that the origin sends. The large one has no blocks on the disk: it is read as zeros."""
+    """What the origin sends from files. The large one is added by make_zeros."""
     directory.mkdir()
     (directory / "100k").write_bytes((BODY * 100).encode())
-    with open(directory / "1g", "wb") as file:
-        file.truncate(SIZES["1g"])
     return directory
+
+
+def make_zeros(directory, size):
+    """A file of `size` bytes that takes no blocks on the disk: it is read as zeros."""
+    path = directory / f"zeros{size}"
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path

@@ -17,7 +17,7 @@ class RunError(Exception):
     """A run that must not be counted; the text says why."""
 
 
-def _child_setup(core):
+def child_setup(core):
     def setup():
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.sched_setaffinity(0, {core})
@@ -62,7 +62,7 @@ class Process:
         self.name, self.log, self.argv = name, Path(log), [str(word) for word in argv]
         with open(self.log, "ab") as out:
             self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                          start_new_session=True, preexec_fn=_child_setup(core))
+                                          start_new_session=True, preexec_fn=child_setup(core))
         self.pid, self.stopped = self.popen.pid, False
 
     def tail(self, lines=8):
@@ -121,7 +121,7 @@ def run(argv, seconds, core=LOAD_CORE, **options):
     argv = [str(word) for word in argv]
     options.setdefault("stdin", subprocess.DEVNULL)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                          preexec_fn=_child_setup(core), **options) as popen:
+                          preexec_fn=child_setup(core), **options) as popen:
         try:
             out, err = popen.communicate(timeout=seconds)
         except BaseException as error:
@@ -133,3 +133,16 @@ def run(argv, seconds, core=LOAD_CORE, **options):
         text = (err or out).decode(errors="replace").strip()[-400:]
         raise RunError(f"{Path(argv[0]).name} ended with {popen.returncode}: {text}")
     return out.decode(errors="replace")
+
+
+def settled(read, seconds=5):
+    """The value of `read()` once two in a row, a moment apart, are the same; or the last when the time is over."""
+    end = time.monotonic() + seconds
+    before = read()
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        value = read()
+        if value == before:
+            break
+        before = value
+    return before

@@ -6,19 +6,19 @@ import urllib.request
 
 from .files import fill
 from .ports import accepts, free_port
-from .process import PROXY_CORE, Process
+from .process import PROXY_CORE, Process, family
 
 
 class Proxy:
     can = {"http", "ws"}
     template = None
 
-    def __init__(self, rig, name, directory):
+    def __init__(self, rig, name, directory, values):
         self.name, self.rig, self.directory = name, rig, directory
         directory.mkdir()
         self.https, self.ssh = free_port(), free_port()
         self.processes = []
-        self.values = {**rig.values, "DIR": directory, "HTTPS": self.https, "SSH": self.ssh}
+        self.values = {**rig.values, "DIR": directory, "HTTPS": self.https, "SSH": self.ssh, **values}
 
     def configure(self, **more):
         return fill(self.template, self.directory / self.template, {**self.values, **more})
@@ -42,14 +42,12 @@ class Proxy:
 class Envgate(Proxy):
     can = {"http", "ws", "ssh", "routes"}
     template = "envgate.conf"
-    ready_seconds = 30
-
     def start(self):
         self.metrics = free_port()
         config = self.configure(METRICS=self.metrics, LEVEL="info" if self.rig.logs else "warn")
         process = Process(self.name, [self.rig.bin / "envgate", "--config", config], self.directory / "log", PROXY_CORE)
         self.processes.append(process)
-        process.wait_until(self.ready, self.ready_seconds)
+        process.wait_until(self.ready, 60)
 
     def ready(self):
         try:
@@ -114,6 +112,10 @@ class OpenSsh(Proxy):
     def start(self):
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8) insists on it
         self.start_process("/usr/sbin/sshd", "-D", "-e", "-f", self.configure(), ready=lambda: accepts(self.ssh))
+
+    def wait_alone(self):
+        """Until the processes of ended connections have been waited for: then their CPU time is sshd's."""
+        self.processes[0].wait_until(lambda: len(family(self.processes[0].pid)) == 1, 5)
 
 
 class Direct(Proxy):

@@ -83,18 +83,27 @@ class Rig:
             self.proxies[name] = self.fresh(name)
         return self.proxies[name]
 
-    def fresh(self, name):
-        """A proxy that nobody has used yet. Owns: the caller stops it; close() does so at the latest."""
+    def fresh(self, name, **values):
+        """A proxy that nobody has used yet, its configuration's values changed as told. Owns: the caller stops it;
+        close() does so at the latest."""
         self.count += 1
-        proxy = ALL[name](self, name, self.directory / f"{name}{self.count}")
+        proxy = ALL[name](self, name, self.directory / f"{name}{self.count}", values)
         self.servers.append(proxy)
         if "ssh" in proxy.can and "routes" in proxy.can:
             self.add_ssh_route(proxy.ssh)
         proxy.start()
         return proxy
 
+    def body(self, size):
+        """A file of that many bytes; the origin serves it under its name."""
+        return files.make_zeros(self.values["FILES"], size)
+
     def host(self, env=ENV, port=None):
         return f"{env}-{port or self.values['ORIGIN']}.container.{files.DOMAIN}"
+
+    def echo_of(self, proxy):
+        """Where a client finds the WebSocket echo behind `proxy`: (host, port)."""
+        return self.host(port=self.values["ECHO"]), getattr(proxy, "echo", proxy.https)
 
     def close(self):
         for server in reversed(self.servers):
