@@ -22,7 +22,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench/peers/run", description="Measures envgate beside its peers.")
     parser.add_argument("--only", action="append", default=[], metavar="CASE[,CASE]",
                         help="these cases only; one or more of: " + " ".join(CASES))
-    parser.add_argument("--quick", action="store_true", help="small and few runs, all cases in less than 4 minutes")
+    parser.add_argument("--quick", action="store_true",
+                        help="small and few runs: all cases in less than 4 minutes on an idle machine")
     parser.add_argument("--repeats", type=int, help="runs of each (default: 6, or 2 with --quick)")
     parser.add_argument("--no-logs", dest="logs", action="store_false", help="nobody writes an access log")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin", metavar="DIR",
@@ -30,7 +31,8 @@ def arguments():
     parser.add_argument("--out", type=Path, default=ROOT / "build/bench", metavar="DIR",
                         help="where peers.json and the pictures go (default: build/bench)")
     options = parser.parse_args()
-    options.client, options.micro = (ROOT / "build/release/bin" / name for name in ("bench_client", "bench_routes"))
+    built = ROOT / "build/release/bin"
+    options.client, options.micro = built / "bench_client", built / "bench_routes"
     options.cases = [case for words in options.only for case in words.split(",") if case] or list(CASES)
     unknown = sorted(set(options.cases) - set(CASES))
     if unknown:

@@ -1,5 +1,6 @@
 // What a mode of the load client was told: key=value words, and after `--` the words of a program to run.
-// Everything that goes wrong in this program is thrown as Failure and ends it: a run with errors does not count.
+// Everything that goes wrong in this program is thrown as Failure and ends it: a run with errors does not
+// count.
 #pragma once
 
 #include <cstdint>

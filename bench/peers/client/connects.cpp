@@ -1,7 +1,7 @@
 // connects: port host path bytes count threads resume=0|1
 //
-// A TLS connection, one GET and the end, `count` times. With resume=1 each but a thread's first resumes a session;
-// one that does not is an error.
+// A TLS connection, one GET and the end, `count` times. With resume=1 each but a thread's first resumes a
+// session; one that does not is an error.
 #include <atomic>
 #include <cstdio>
 
@@ -26,7 +26,8 @@ bool connect_once(SSL_CTX* context, const Plan& plan, Ticket& ticket) {
   tls.write(plan.request);
   const Answer answer = AnswerReader(tls).read();
   if (answer.status != 200 || answer.body != plan.bytes) {
-    throw Failure("answered with " + std::to_string(answer.status) + " and " + std::to_string(answer.body) + " bytes");
+    throw Failure("answered with " + std::to_string(answer.status) + " and " + std::to_string(answer.body) +
+                  " bytes");
   }
   if (Ticket fresh = tls.ticket()) ticket = std::move(fresh);
   tls.end();

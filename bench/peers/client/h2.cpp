@@ -10,7 +10,9 @@ namespace envgate::bench {
 namespace {
 
 nghttp2_nv pair(const char* name, const std::string& value) {
-  const auto bytes = [](const char* text) { return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text)); };
+  const auto bytes = [](const char* text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text));
+  };
   return {bytes(name), bytes(value.c_str()), std::strlen(name), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
@@ -29,7 +31,8 @@ H2Client::H2Client(Tls& tls, std::string host, std::string path)
         return 0;
       });
   ::nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-      calls, [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t size, void* self) {
+      calls,
+      [](nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t size, void* self) {
         static_cast<H2Client*>(self)->answer_.body += size;
         return 0;
       });

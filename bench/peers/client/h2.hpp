@@ -1,4 +1,5 @@
-// HTTP/2 for the load client: one request at a time on a connection. Not for throughput, which h2load measures.
+// HTTP/2 for the load client: one request at a time on a connection. Not for throughput, which h2load
+// measures.
 #pragma once
 
 #include <nghttp2/nghttp2.h>

@@ -70,7 +70,8 @@ std::size_t AnswerReader::read_chunks() {
 
 Answer AnswerReader::read() {
   const std::string head = read_head();
-  if (head.compare(0, 7, "HTTP/1.") != 0 || head.size() < 12) throw Failure("not an answer: " + head.substr(0, 80));
+  if (head.compare(0, 7, "HTTP/1.") != 0 || head.size() < 12)
+    throw Failure("not an answer: " + head.substr(0, 80));
   Answer answer;
   answer.status = std::atoi(head.c_str() + 9);
   if (answer.status == 101) return answer;

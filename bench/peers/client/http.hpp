@@ -20,7 +20,8 @@ struct Answer {
 class AnswerReader {
  public:
   explicit AnswerReader(Tls& tls) : tls_(tls) {}
-  // Blocks. Errors: Failure when the connection ends before the answer does, or where this reader knows no length.
+  // Blocks. Errors: Failure when the connection ends before the answer does, or where this reader knows no
+  // length.
   Answer read();
 
  private:

@@ -1,7 +1,7 @@
 // idle: kind=h1|h2|ws port host path connections
 //
-// Opens the connections, uses each once, prints "ready" and holds them until its input ends. That a proxy ended one
-// meanwhile is an error: what it freed would flatter it.
+// Opens the connections, uses each once, prints "ready" and holds them until its input ends. That a proxy
+// ended one meanwhile is an error: what it freed would flatter it.
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -23,7 +23,8 @@ struct Held {
 };
 
 Held open(const Arguments& arguments, SSL_CTX* context) {
-  const std::string &kind = arguments.text("kind"), &host = arguments.text("host"), &path = arguments.text("path");
+  const std::string &kind = arguments.text("kind"), &host = arguments.text("host"),
+                    &path = arguments.text("path");
   Held held;
   held.tls = std::make_unique<Tls>(context, static_cast<std::uint16_t>(arguments.number("port")), host);
   int status = 200;
@@ -51,7 +52,8 @@ bool alive(int fd) {
 void idle(const Arguments& arguments) {
   const Context context = client_context(arguments.text("kind") == "h2" ? "h2" : "http/1.1");
   std::vector<Held> all;
-  for (std::uint64_t i = arguments.number("connections"); i > 0; --i) all.push_back(open(arguments, context.get()));
+  for (std::uint64_t i = arguments.number("connections"); i > 0; --i)
+    all.push_back(open(arguments, context.get()));
   std::puts("ready");
   std::fflush(stdout);
   while (std::getchar() != EOF) continue;

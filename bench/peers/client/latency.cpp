@@ -1,7 +1,7 @@
 // latency: protocol=h1|h2 port host path bytes rate seconds connections
 //
-// Requests at a fixed rate, each due at a moment of its own. What is told is the time from when a request was due,
-// not from when it could be sent: a stall counts for every request that it held up. The due times of the
+// Requests at a fixed rate, each due at a moment of its own. What is told is the time from when a request was
+// due, not from when it could be sent: a stall counts for every request that it held up. The due times of the
 // connections interleave evenly, so the proxy sees one request after the other and no bursts.
 #include <sys/prctl.h>
 #include <time.h>
@@ -53,7 +53,8 @@ std::function<Answer()> make_caller(const Arguments& arguments, SSL_CTX* context
 
 void check(const Answer& answer, std::size_t bytes) {
   if (answer.status != 200 || answer.body != bytes) {
-    throw Failure("answered with " + std::to_string(answer.status) + " and " + std::to_string(answer.body) + " bytes");
+    throw Failure("answered with " + std::to_string(answer.status) + " and " + std::to_string(answer.body) +
+                  " bytes");
   }
 }
 

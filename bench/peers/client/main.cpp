@@ -1,6 +1,6 @@
 // The load client of bench/peers, for what h2load (nghttp2) cannot do: a connection for each request, resumed
-// sessions, WebSockets, latency at a fixed rate, idle connections, raw TCP behind an SSH banner. Also the servers
-// behind the proxies that nginx cannot be: WebSocket echo, and a TCP sink and source.
+// sessions, WebSockets, latency at a fixed rate, idle connections, raw TCP behind an SSH banner. Also the
+// servers behind the proxies that nginx cannot be: WebSocket echo, and a TCP sink and source.
 #include <signal.h>
 
 #include <cstdio>
@@ -31,8 +31,9 @@ int main(int argc, char** argv) {
       mode.run(Arguments(argc - 2, argv + 2));
       return 0;
     }
-    std::fprintf(stderr, "usage: bench_client MODE key=value...; modes: connects requests latency websocket idle "
-                         "banners bulk serve\n");
+    std::fprintf(stderr,
+                 "usage: bench_client MODE key=value...; modes: connects requests latency websocket idle "
+                 "banners bulk serve\n");
     return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_client: %s\n", error.what());

@@ -1,5 +1,6 @@
 // banners: port count threads                        a TCP connection, SSH banners both ways, and its end
-// bulk:    port direction=up|down bytes              or, instead of port: -- PROGRAM WORD... whose input and output
+// bulk:    port direction=up|down bytes              or, instead of port: -- PROGRAM WORD... whose input and
+// output
 //                                                    are the connection
 //
 // What `serve raw=` answers. Behind the banners it is told, in one line, what to do with the connection.
@@ -59,7 +60,8 @@ void receive_many(int fd, std::uint64_t bytes, bool is_tcp) {
   std::vector<char> piece(kPiece);
   for (std::uint64_t left = bytes; left > 0;) {
     // MSG_TRUNC drops the bytes within the kernel (tcp(7)): the load's core must not be what is measured.
-    const ssize_t got = ::recv(fd, piece.data(), std::min<std::uint64_t>(left, kPiece), is_tcp ? MSG_TRUNC : 0);
+    const ssize_t got =
+        ::recv(fd, piece.data(), std::min<std::uint64_t>(left, kPiece), is_tcp ? MSG_TRUNC : 0);
     if (got < 0) fail_errno("recv");
     if (got == 0) throw Failure("the connection ended " + std::to_string(left) + " bytes early");
     left -= static_cast<std::uint64_t>(got);

@@ -1,7 +1,8 @@
 // requests: port host domain target path bytes count threads unknown
 //
-// A closed loop of GETs over HTTP/1.1 on kept connections; every second one goes to an environment that does not
-// exist: one of `unknown` names, chosen at random. Those must be refused with 404, the others answered with 200.
+// A closed loop of GETs over HTTP/1.1 on kept connections; every second one goes to an environment that does
+// not exist: one of `unknown` names, chosen at random. Those must be refused with 404, the others answered
+// with 200.
 #include <cstdio>
 #include <random>
 

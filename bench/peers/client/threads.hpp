@@ -9,7 +9,8 @@
 
 namespace envgate::bench {
 
-// Calls `work(index, share)` on `threads` threads at once; the shares add up to `count`. Rethrows the first failure.
+// Calls `work(index, share)` on `threads` threads at once; the shares add up to `count`. Rethrows the first
+// failure.
 template <typename Work>
 void share_out(std::uint64_t count, std::uint64_t threads, Work work) {
   std::exception_ptr failure;

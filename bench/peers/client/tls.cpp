@@ -51,10 +51,6 @@ Tls::Tls(SSL_CTX* context, std::uint16_t port, const std::string& name, SSL_SESS
   ::SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
   if (ticket) ::SSL_set_session(ssl_.get(), ticket);
   if (::SSL_connect(ssl_.get()) != 1) fail_tls("TLS handshake");
-  const unsigned char* protocol = nullptr;
-  unsigned size = 0;
-  ::SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
-  if (size != 0 && size != 2 && size != 8) throw Failure("the server chose an unknown protocol");
 }
 
 Tls::Tls(SSL_CTX* context, Fd fd) : fd_(std::move(fd)), ssl_(::SSL_new(context)) {
@@ -77,10 +73,15 @@ std::optional<std::size_t> Tls::read(char* to, std::size_t most) {
   const int got = ::SSL_read(ssl_.get(), to, static_cast<int>(most));
   if (got > 0) return static_cast<std::size_t>(got);
   switch (::SSL_get_error(ssl_.get(), got)) {
-    case SSL_ERROR_ZERO_RETURN: return 0;
-    case SSL_ERROR_WANT_READ: return std::nullopt;
-    case SSL_ERROR_SYSCALL: if (got == 0) return 0; [[fallthrough]];
-    default: fail_tls("TLS read");
+    case SSL_ERROR_ZERO_RETURN:
+      return 0;
+    case SSL_ERROR_WANT_READ:
+      return std::nullopt;
+    case SSL_ERROR_SYSCALL:
+      if (got == 0) return 0;
+      [[fallthrough]];
+    default:
+      fail_tls("TLS read");
   }
 }
 

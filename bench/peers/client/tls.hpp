@@ -1,5 +1,5 @@
-// TLS for the load client: always 1.3 with AES-128-GCM and X25519, whatever a server would rather have, so that
-// every proxy does the same work. Blocking; after `set_nonblocking` a read may say "not now".
+// TLS for the load client: always 1.3 with AES-128-GCM and X25519, whatever a server would rather have, so
+// that every proxy does the same work. Blocking; after `set_nonblocking` a read may say "not now".
 #pragma once
 
 #include <openssl/ssl.h>
@@ -28,7 +28,7 @@ Context server_context(const std::string& cert, const std::string& key);
 
 class Tls {
  public:
-  // Client: connects and shakes hands. Errors: Failure, also when the server chose another protocol.
+  // Client: connects and shakes hands. Errors: Failure.
   Tls(SSL_CTX* context, std::uint16_t port, const std::string& name, SSL_SESSION* ticket = nullptr);
   // Server: takes a connection; its handshake happens in the first reads.
   Tls(SSL_CTX* context, Fd fd);

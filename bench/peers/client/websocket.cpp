@@ -1,7 +1,7 @@
 // websocket: port host path connections messages bytes
 //
-// Closed loop: every connection sends a masked frame of `bytes` (at most 125), waits for the same bytes back, and
-// sends the next, until `messages` have come back in all.
+// Closed loop: every connection sends a masked frame of `bytes` (at most 125), waits for the same bytes back,
+// and sends the next, until `messages` have come back in all.
 #include <sys/epoll.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-"""Our own load client (bench/peers/client), for what h2load cannot do. It checks every answer itself and ends with an
-error where one is wrong; else it prints one line of JSON."""
+"""Our own load client (bench/peers/client), for what h2load cannot do. It checks every answer itself and ends
+with an error where one is wrong; else it prints one line of JSON."""
 import json
 
 import subprocess

@@ -1,4 +1,5 @@
-"""What the programs are given: configurations from the templates beside this package, a certificate, SSH keys, bodies."""
+"""What the programs are given: configurations from the templates beside this package, a certificate, SSH
+keys, bodies."""
 import os
 import pwd
 import re
@@ -14,7 +15,8 @@ SIZES = {"1k": 1 << 10, "100k": 100 << 10, "1g": 1 << 30}
 
 
 def fill(template, target, values):
-    """Writes `target` from bench/peers/<template>, every @NAME@ replaced. A name without a value is an error."""
+    """Writes `target` from bench/peers/<template>, every @NAME@ replaced. A name without a value is an
+    error."""
     text = (TEMPLATES / template).read_text()
     target.write_text(re.sub(r"@([A-Z_]+)@", lambda match: str(values[match[1]]), text))
     return target
@@ -27,8 +29,8 @@ def user():
 def make_certificate(directory):
     """One ECDSA P-256 certificate for everybody: certificate, key, and both in one file."""
     cert, key, both = directory / "cert.pem", directory / "key.pem", directory / "both.pem"
-    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "7",
-         "-keyout", key, "-out", cert, "-subj", f"/CN={DOMAIN}",
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "7", "-keyout", key, "-out", cert, "-subj", f"/CN={DOMAIN}",
          "-addext", f"subjectAltName=DNS:{DOMAIN},DNS:*.container.{DOMAIN},DNS:*.ssh.{DOMAIN}"], 30)
     both.write_text(cert.read_text() + key.read_text())
     return {"CERT": cert, "KEY": key, "PEM": both}

@@ -1,5 +1,6 @@
-"""Programs that the bench runs: each pinned to a core, each ended by its pid, and ended by the kernel when the bench
-itself is killed. What a program costs is read here too: CPU time and memory, of it and all that it has started."""
+"""Programs that the bench runs: each pinned to a core, each ended by its pid, and ended by the kernel when
+the bench itself is killed. What a program costs is read here too: CPU time and memory, of it and all that it
+has started."""
 import ctypes
 import os
 import signal
@@ -48,7 +49,8 @@ def family(root):
 
 
 def _cpu_clock(pid):
-    """CPU nanoseconds of all its threads, ended ones too: clock_getcpuclockid(3), as its source makes the id."""
+    """CPU nanoseconds of all its threads, ended ones too: clock_getcpuclockid(3), as its source makes the
+    id."""
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
     except OSError:
@@ -117,7 +119,8 @@ class Process:
 
 
 def run(argv, seconds, core=LOAD_CORE, **options):
-    """A program that ends by itself: what it printed. Errors: RunError on a bad status or when the time is over."""
+    """A program that ends by itself: what it printed. Errors: RunError on a bad status or when the time is
+    over."""
     argv = [str(word) for word in argv]
     options.setdefault("stdin", subprocess.DEVNULL)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -136,7 +139,8 @@ def run(argv, seconds, core=LOAD_CORE, **options):
 
 
 def settled(read, seconds=5):
-    """The value of `read()` once two in a row, a moment apart, are the same; or the last when the time is over."""
+    """The value of `read()` once two in a row, a moment apart, are the same; or the last when the time is
+    over."""
     end = time.monotonic() + seconds
     before = read()
     while time.monotonic() < end:

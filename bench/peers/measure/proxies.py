@@ -1,5 +1,5 @@
-"""The proxies, ours and the peers', and `direct`: the same work with none in between. Each is one object with the
-same face: where it listens, what it can do, and the processes whose CPU and memory are its cost."""
+"""The proxies, ours and the peers', and `direct`: the same work with none in between. Each is one object with
+the same face: where it listens, what it can do, and the processes whose CPU and memory are its cost."""
 from pathlib import Path
 import urllib.error
 import urllib.request
@@ -26,7 +26,7 @@ class Proxy:
     def start_process(self, *argv, ready):
         process = Process(self.name, argv, self.directory / "log", PROXY_CORE)
         self.processes.append(process)
-        process.wait_until(ready)
+        process.wait_until(ready, 60)
 
     def cpu(self):
         return sum(process.cpu() for process in self.processes)
@@ -45,9 +45,7 @@ class Envgate(Proxy):
     def start(self):
         self.metrics = free_port()
         config = self.configure(METRICS=self.metrics, LEVEL="info" if self.rig.logs else "warn")
-        process = Process(self.name, [self.rig.bin / "envgate", "--config", config], self.directory / "log", PROXY_CORE)
-        self.processes.append(process)
-        process.wait_until(self.ready, 60)
+        self.start_process(self.rig.bin / "envgate", "--config", config, ready=self.ready)
 
     def ready(self):
         try:
@@ -111,7 +109,8 @@ class OpenSsh(Proxy):
 
     def start(self):
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8) insists on it
-        self.start_process("/usr/sbin/sshd", "-D", "-e", "-f", self.configure(), ready=lambda: accepts(self.ssh))
+        config = self.configure()
+        self.start_process("/usr/sbin/sshd", "-D", "-e", "-f", config, ready=lambda: accepts(self.ssh))
 
     def wait_alone(self):
         """Until the processes of ended connections have been waited for: then their CPU time is sshd's."""
@@ -129,8 +128,9 @@ class Direct(Proxy):
         self.start_process("nginx", "-p", self.directory, "-c", config, "-e", self.directory / "error.log",
                            ready=lambda: accepts(self.https))
         self.echo = free_port()
-        self.start_process(*self.rig.client_server(echo_tls=self.echo, raw=self.ssh), ready=lambda: accepts(self.echo))
+        words = self.rig.client_server(echo_tls=self.echo, raw=self.ssh)
+        self.start_process(*words, ready=lambda: accepts(self.echo))
 
 
-ALL = {"envgate": Envgate, "direct": Direct, "haproxy": Haproxy, "nginx": Nginx, "seed": Seed, "nghttpx": Nghttpx,
-       "openssh": OpenSsh}
+ALL = {"envgate": Envgate, "direct": Direct, "haproxy": Haproxy, "nginx": Nginx, "seed": Seed,
+       "nghttpx": Nghttpx, "openssh": OpenSsh}

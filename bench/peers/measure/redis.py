@@ -14,8 +14,8 @@ class Redis:
     def __init__(self, directory):
         directory.mkdir()
         self.port = free_port()
-        argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir",
-                directory, "--daemonize", "no", "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
+        argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
+                "--appendonly", "no", "--dir", directory, "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
         self.process = Process("redis-server", argv, directory / "log", LOAD_CORE)
         self.process.wait_until(lambda: accepts(self.port))
         self.connect()

@@ -30,8 +30,9 @@ def details(figure):
             lines.append(f"  {name:<9} no run without errors")
             continue
         low, high = figure.spread(name)
-        ratio = f"   ours / this {ours / figure.median(name):.2f}" if ours and figure.median(name) and name != OURS else ""
-        lines.append(f"  {name:<9} {number(figure.median(name)):>9}   {number(low)} to {number(high)}"
+        its = figure.median(name)
+        ratio = f"   ours / this {ours / its:.2f}" if ours and its and name != OURS else ""
+        lines.append(f"  {name:<9} {number(its):>9}   {number(low)} to {number(high)}"
                      f" in {len(values)} runs{ratio}")
     return "\n".join(lines)
 
@@ -41,7 +42,8 @@ def table(figures):
     names = [OURS, DIRECT] + sorted({name for figure in figures for name in figure.samples} - {OURS, DIRECT})
     rows = [["case", "metric", "unit", *names]]
     for figure in figures:
-        rows.append([figure.case, figure.metric, figure.unit, *(number(figure.median(name)) for name in names)])
+        medians = (number(figure.median(name)) for name in names)
+        rows.append([figure.case, figure.metric, figure.unit, *medians])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

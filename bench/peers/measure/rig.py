@@ -1,5 +1,5 @@
-"""Everything that a measurement stands on: one temporary directory, the certificate, Redis with its routes, the origin
-and the echo server on the load's core, and the proxies, started when first asked for."""
+"""Everything that a measurement stands on: one temporary directory, the certificate, Redis with its routes,
+the origin and the echo server on the load's core, and the proxies, started when first asked for."""
 import json
 import shutil
 import tempfile
@@ -52,8 +52,8 @@ class Rig:
 
     def add_ssh_route(self, port):
         """Our JSON form, since the seed's keys always lead to port 22."""
-        route = {"env": "bulk", "generation": 1, "kind": "container", "state": "running", "address": "127.0.0.1",
-                 "ssh": {"listen_port": port, "target_port": self.values["RAW"]}}
+        route = {"env": "bulk", "generation": 1, "kind": "container", "state": "running",
+                 "address": "127.0.0.1", "ssh": {"listen_port": port, "target_port": self.values["RAW"]}}
         self.redis.call("SET", "env:bulk:route", json.dumps(route))
 
     def _start_origin(self):
@@ -66,7 +66,8 @@ class Rig:
         self.serve("origin", ["nginx", "-p", directory, "-c", config, "-e", directory / "error.log"], port)
 
     def _start_echo(self):
-        self.serve("echo", self.client_server(echo=self.values["ECHO"], raw=self.values["RAW"]), self.values["ECHO"])
+        echo, raw = self.values["ECHO"], self.values["RAW"]
+        self.serve("echo", self.client_server(echo=echo, raw=raw), echo)
 
     def serve(self, name, argv, port):
         process = Process(name, argv, self.directory / f"{name}.log", LOAD_CORE)
@@ -74,7 +75,8 @@ class Rig:
         process.wait_until(lambda: accepts(port))
 
     def client_server(self, **ports):
-        """The words that start our client program as a server: `echo`, `echo_tls` (WebSocket) and `raw` ports."""
+        """The words that start our client program as a server: `echo`, `echo_tls` (WebSocket) and `raw`
+        ports."""
         return [self.client, "serve", *(f"{key}={port}" for key, port in ports.items()),
                 f"cert={self.values['CERT']}", f"key={self.values['KEY']}"]
 
@@ -84,8 +86,8 @@ class Rig:
         return self.proxies[name]
 
     def fresh(self, name, **values):
-        """A proxy that nobody has used yet, its configuration's values changed as told. Owns: the caller stops it;
-        close() does so at the latest."""
+        """A proxy that nobody has used yet, its configuration's values changed as told. Owns: the caller
+        stops it; close() does so at the latest."""
         self.count += 1
         proxy = ALL[name](self, name, self.directory / f"{name}{self.count}", values)
         self.servers.append(proxy)

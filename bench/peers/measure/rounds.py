@@ -1,5 +1,5 @@
-"""Repeats, in an order that is fair to all: A B C C B A A B C ..., so that a slow drift of the machine falls on each
-alike. What is told of the repeats is their median and their range."""
+"""Repeats, in an order that is fair to all: A B C C B A A B C ..., so that a slow drift of the machine falls
+on each alike. What is told of the repeats is their median and their range."""
 import statistics
 from dataclasses import dataclass, field
 
@@ -33,8 +33,8 @@ def rounds(names, repeats):
 
 
 def measure(bench, figures, names, run_one, repeats=None):
-    """Fills `figures` ({key: Figure}) with what `run_one(name)` gives ({key: value}). A run with errors is said and
-    not counted; it is tried once more."""
+    """Fills `figures` ({key: Figure}) with what `run_one(name)` gives ({key: value}). A run with errors is
+    said and not counted; it is tried once more."""
     for figure in figures.values():
         for name in names:
             figure.samples.setdefault(name, [])

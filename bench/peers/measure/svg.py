@@ -1,4 +1,5 @@
-"""A picture of one case: a bar for everybody's median, a thin line for the range, one block for each metric."""
+"""A picture of one case: a bar for everybody's median, a thin line for the range, one block for each
+metric."""
 from html import escape
 
 from .report import OURS, number
@@ -20,7 +21,8 @@ def _bar(name, figure, scale, y):
     return [
         _text(LEFT - 8, y + BAR - 5, name, 'text-anchor="end"'),
         f'<rect x="{LEFT}" y="{y}" width="{max(value * scale, 1):.1f}" height="{BAR}" fill="{colour}"/>',
-        f'<line x1="{LEFT + low * scale:.1f}" x2="{LEFT + high * scale:.1f}" y1="{middle}" y2="{middle}" stroke="#222"/>',
+        f'<line x1="{LEFT + low * scale:.1f}" x2="{LEFT + high * scale:.1f}" y1="{middle}" y2="{middle}"'
+        ' stroke="#222"/>',
         _text(LEFT + max(value, high) * scale + 8, y + BAR - 5, f"{number(value)} {figure.unit}"),
     ]
 

@@ -1,5 +1,5 @@
-"""routes-churn, unknown-storm, route-visible: what changes in Redis, and names that are not there, cost ours and the
-seed's design; and how soon a change is obeyed. The other peers look nothing up."""
+"""routes-churn, unknown-storm, route-visible: what changes in Redis, and names that are not there, cost ours
+and the seed's design; and how soon a change is obeyed. The other peers look nothing up."""
 import http.client
 import socket
 import ssl
@@ -54,8 +54,8 @@ def churn(bench):
                "churn": Figure("routes-churn", "CPU per request, 1,000 routes change a second", "us")}
 
     def cpu_of(proxy):
-        _, cpu = bench.cost(proxy, lambda: load(proxy.https, bench.rig.host(), "/1k", h2=False, requests=requests,
-                                                connections=64, size=SIZES["1k"]))
+        _, cpu = bench.cost(proxy, lambda: load(proxy.https, bench.rig.host(), "/1k", h2=False,
+                                                requests=requests, connections=64, size=SIZES["1k"]))
         return cpu / requests * 1e6
 
     def once(name):
@@ -77,8 +77,9 @@ def storm(bench):
         proxy, redis = bench.rig.proxy(name), bench.rig.redis
         before = redis.commands_processed()
         _, cpu = bench.cost(proxy, lambda: bench.client.run(
-            "requests", port=proxy.https, host=bench.rig.host(), domain=DOMAIN, target=bench.rig.values["ORIGIN"],
-            path="/1k", bytes=SIZES["1k"], count=count, threads=32, unknown=1_000))
+            "requests", port=proxy.https, host=bench.rig.host(), domain=DOMAIN,
+            target=bench.rig.values["ORIGIN"], path="/1k", bytes=SIZES["1k"], count=count, threads=32,
+            unknown=1_000))
         commands = redis.commands_processed() - before - 1  # the question itself
         return {"redis": commands / count * 1e3, "cpu": cpu / count * 1e6}
     return measure(bench, figures, lookers(bench), once)

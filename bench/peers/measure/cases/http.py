@@ -1,5 +1,5 @@
-"""h1, h2, h2-64x1, h1-100k, h2-100k: the CPU of a proxy for each request. down-1g, up-1g: for each gigabyte of one
-streamed body."""
+"""h1, h2, h2-64x1, h1-100k, h2-100k: the CPU of a proxy for each request. down-1g, up-1g: for each gigabyte
+of one streamed body."""
 from ..files import SIZES
 from ..h2load import load
 from ..rounds import Figure, measure
@@ -24,8 +24,8 @@ def requests_case(case, path, h2, connections, streams, full, quick):
 
 
 def stream_case(case, path, upload):
-    """One request on one connection of HTTP/1.1. An upload is answered with its length in digits, as the origin counted
-    it, or with 500 where that is not what was announced."""
+    """One request on one connection of HTTP/1.1. An upload is answered with its length in digits, as the
+    origin counted it, or with 500 where that is not what was announced."""
     def run(bench):
         size = bench.size(SIZES["1g"], SIZES["1g"] >> 3)
         body = bench.rig.body(size)

@@ -1,5 +1,6 @@
-"""idle-h1, idle-ws, idle-h2: the memory of a proxy for a connection that was used once and is kept open. PSS with many
-connections, less PSS with a few, so that what a start costs is left out. Each sample is from a fresh proxy."""
+"""idle-h1, idle-ws, idle-h2: the memory of a proxy for a connection that was used once and is kept open. PSS
+with many connections, less PSS with a few, so that what a start costs is left out. Each sample is from a
+fresh proxy."""
 from contextlib import ExitStack
 import time
 
@@ -21,7 +22,8 @@ def idle_case(case, kind):
             finally:
                 proxy.stop()
         figures = {MEMORY: Figure(case, MEMORY, "bytes")}
-        return measure(bench, figures, bench.who("ws" if kind == "ws" else "http"), once, 1 if bench.quick else None)
+        names = bench.who("ws" if kind == "ws" else "http")
+        return measure(bench, figures, names, once, repeats=1 if bench.quick else None)
     return run
 
 

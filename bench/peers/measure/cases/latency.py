@@ -1,5 +1,5 @@
-"""latency-h1, latency-h2: how long a request of 1 KB takes from when it is due, at one rate for all: 30 percent of what
-the slowest of them can do. The CPU that it costs at that rate is told too."""
+"""latency-h1, latency-h2: how long a request of 1 KB takes from when it is due, at one rate for all: 30
+percent of what the slowest of them can do. The CPU that it costs at that rate is told too."""
 from ..files import SIZES
 from ..h2load import load
 from ..rounds import Figure, measure
@@ -16,8 +16,8 @@ def slowest(bench, names, h2):
     rates = []
     for name in names:
         proxy = bench.rig.proxy(name)
-        rates.append(load(proxy.https, bench.rig.host(), "/1k", h2=h2, requests=requests, connections=CONNECTIONS,
-                          size=SIZES["1k"])["rate"])
+        rates.append(load(proxy.https, bench.rig.host(), "/1k", h2=h2, requests=requests,
+                          connections=CONNECTIONS, size=SIZES["1k"])["rate"])
     return min(rates)
 
 
@@ -30,8 +30,8 @@ def latency_case(case, protocol):
         def once(name):
             proxy = bench.rig.proxy(name)
             told, cpu = bench.cost(proxy, lambda: bench.client.run(
-                "latency", protocol=protocol, port=proxy.https, host=bench.rig.host(), path="/1k", bytes=SIZES["1k"],
-                rate=rate, seconds=bench.size(5, 1), connections=CONNECTIONS))
+                "latency", protocol=protocol, port=proxy.https, host=bench.rig.host(), path="/1k",
+                bytes=SIZES["1k"], rate=rate, seconds=bench.size(5, 1), connections=CONNECTIONS))
             return {**{key: told[key] for key in PERCENTILES}, CPU: cpu / told["requests"] * 1e6}
         figures = {key: Figure(case, key, "us") for key in (*PERCENTILES, CPU)}
         return measure(bench, figures, names, once)

@@ -1,6 +1,6 @@
-"""ssh-bulk and ssh-connects: connections that begin with SSH banners, as the passthrough wants them, and then carry
-any bytes. OpenSSH is measured as the jump host that `ssh -J` goes through, so its sshd decrypts and encrypts what the
-others only pass on; that is what a customer would have instead."""
+"""ssh-bulk and ssh-connects: connections that begin with SSH banners, as the passthrough wants them, and then
+carry any bytes. OpenSSH is measured as the jump host that `ssh -J` goes through, so its sshd decrypts and
+encrypts what the others only pass on; that is what a customer would have instead."""
 import time
 
 from ..files import user
@@ -12,9 +12,11 @@ GIB = 1 << 30
 
 def jump_command(bench, proxy):
     """The words of `ssh -W`, which is what `ssh -J` runs, through the jump host to the target."""
-    return ["ssh", "-F", "none", "-q", "-i", bench.rig.values["USER_KEY"], "-p", proxy.ssh,
-            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes",
-            "-c", "aes128-gcm@openssh.com", "-W", f"127.0.0.1:{bench.rig.values['RAW']}", f"{user()}@127.0.0.1"]
+    settings = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "IdentitiesOnly=yes")
+    options = [word for setting in settings for word in ("-o", setting)]
+    return ["ssh", "-F", "none", "-q", "-i", bench.rig.values["USER_KEY"], "-p", proxy.ssh, *options,
+            "-c", "aes128-gcm@openssh.com", "-W", f"127.0.0.1:{bench.rig.values['RAW']}",
+            f"{user()}@127.0.0.1"]
 
 
 def transfer(bench, proxy, direction, size, limit=300):
@@ -45,7 +47,8 @@ def bulk(bench):
 
 
 def jumps(bench, proxy, count):
-    """Connections through the jump host, one after the other: seconds. Few: each is a key exchange and a process."""
+    """Connections through the jump host, one after the other: seconds. Few: each is a key exchange and a
+    process."""
     start = time.monotonic()
     for _ in range(count):
         transfer(bench, proxy, "down", 1, limit=30)
@@ -63,7 +66,8 @@ def connects(bench):
             seconds, cpu = bench.cost(proxy, lambda: jumps(bench, proxy, count))
         else:
             count = bench.size(10_000, 1_000)
-            told, cpu = bench.cost(proxy, lambda: bench.client.run("banners", port=proxy.ssh, count=count, threads=16))
+            told, cpu = bench.cost(proxy, lambda: bench.client.run(
+                "banners", port=proxy.ssh, count=count, threads=16))
             if told["connections"] != count:
                 raise RunError(f"{told['connections']} of {count} connections")
             seconds = told["seconds"]

@@ -1,5 +1,5 @@
-"""routes-1m: how long the gateway takes to load a table from Redis, the memory it then has, and, in process, how long a
-lookup takes (bench/micro). Nobody else has such a table."""
+"""routes-1m: how long the gateway takes to load a table from Redis, the memory it then has, and, in process,
+how long a lookup takes (bench/micro). Nobody else has such a table."""
 import re
 import time
 
@@ -18,8 +18,9 @@ def fill_redis(redis, count):
         commands = []
         for i in range(first, min(first + PIECE, count)):
             env, ip = f"{i * 0x9e3779b1 % (1 << 40):016x}", f"10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}"
-            commands.append(command("MSET", f"env:{env}:ip", ip, f"env:{env}:ssh_port", "0", f"env:{env}:type",
-                                    "container", f"env:{env}:access_info", info % (env, env, ip)))
+            commands.append(command("MSET", f"env:{env}:ip", ip, f"env:{env}:ssh_port", "0",
+                                    f"env:{env}:type", "container",
+                                    f"env:{env}:access_info", info % (env, env, ip)))
         redis.pipeline(commands)
 
 
@@ -29,7 +30,7 @@ def load_once(bench, redis, count):
     try:
         took = time.monotonic() - start
         if proxy.route_count() != count:
-            raise RunError(f"{proxy.route_count()} routes of {count} are loaded when the gateway says that it is ready")
+            raise RunError(f"ready, but with {proxy.route_count()} of {count} routes")
         return {"load": took, "memory": settled(proxy.pss) / 1e6}
     finally:
         proxy.stop()
@@ -53,7 +54,8 @@ def lookups(bench, counts):
 
     def once(_):
         text = run([bench.micro, *counts], 120, PROXY_CORE)
-        told = {int(count): float(ns) for count, ns in re.findall(r"(\d+) routes:.*?, ([\d.]+) ns a lookup", text)}
+        found = re.findall(r"(\d+) routes:.*?, ([\d.]+) ns a lookup", text)
+        told = {int(count): float(ns) for count, ns in found}
         if set(told) != set(counts):
             raise RunError(f"bench_routes told of {sorted(told)}")
         return told

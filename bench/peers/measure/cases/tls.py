@@ -12,8 +12,8 @@ def connection_case(case, resume):
         def once(name):
             proxy = bench.rig.proxy(name)
             _, cpu = bench.cost(proxy, lambda: bench.client.run(
-                "connects", port=proxy.https, host=bench.rig.host(), path="/1k", bytes=SIZES["1k"], count=count,
-                threads=16, resume=int(resume)))
+                "connects", port=proxy.https, host=bench.rig.host(), path="/1k", bytes=SIZES["1k"],
+                count=count, threads=16, resume=int(resume)))
             return {CPU: cpu / count * 1e6}
         return measure(bench, {CPU: Figure(case, CPU, "us")}, bench.who("http"), once)
     return run

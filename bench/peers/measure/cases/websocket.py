@@ -1,4 +1,5 @@
-"""ws-64: the CPU of a proxy for a WebSocket message of 64 bytes and its echo; 64 connections, one message each."""
+"""ws-64: the CPU of a proxy for a WebSocket message of 64 bytes and its echo; 64 connections, one message
+each."""
 from ..rounds import Figure, measure
 
 CPU = "CPU per message"
