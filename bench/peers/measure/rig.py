@@ -51,10 +51,10 @@ class Rig:
                             for i in range(OTHER_ROUTES))
 
     def add_ssh_route(self, port):
-        """Our JSON form, since the seed's keys always lead to port 22."""
-        route = {"env": "bulk", "generation": 1, "kind": "container", "state": "running",
+        """An environment for each gateway's port; our JSON form, since the seed's keys always lead to port 22."""
+        route = {"env": f"ssh{port}", "generation": 1, "kind": "container", "state": "running",
                  "address": "127.0.0.1", "ssh": {"listen_port": port, "target_port": self.values["RAW"]}}
-        self.redis.call("SET", "env:bulk:route", json.dumps(route))
+        self.redis.call("SET", f"env:{route['env']}:route", json.dumps(route))
 
     def _start_origin(self):
         directory = self.directory / "origin"
