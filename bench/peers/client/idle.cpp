@@ -4,6 +4,7 @@
 // ended one meanwhile is an error: what it freed would flatter it.
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "h2.hpp"
 #include "http.hpp"
 #include "modes.hpp"
+#include "threads.hpp"
 #include "tls.hpp"
 
 namespace envgate::bench {
@@ -51,9 +53,11 @@ bool alive(int fd) {
 
 void idle(const Arguments& arguments) {
   const Context context = client_context(arguments.text("kind") == "h2" ? "h2" : "http/1.1");
-  std::vector<Held> all;
-  for (std::uint64_t i = arguments.number("connections"); i > 0; --i)
-    all.push_back(open(arguments, context.get()));
+  std::vector<Held> all(arguments.number("connections"));
+  std::atomic<std::size_t> next{0};
+  share_out(all.size(), 8, [&](std::uint64_t, std::uint64_t share) {
+    for (; share > 0; --share) all[next++] = open(arguments, context.get());
+  });
   std::puts("ready");
   std::fflush(stdout);
   while (std::getchar() != EOF) continue;
