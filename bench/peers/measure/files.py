@@ -3,6 +3,7 @@ keys, bodies."""
 import os
 import pwd
 import re
+import resource
 import string
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def fill(template, target, values):
 
 def user():
     return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def limits():
+    """How many files a process may open; and haproxy's connections: two sockets each, and some pipes."""
+    files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 20_000)
+    return {"NOFILE": files, "MAXCONN": (files - 2_000) // 2 if files > 4_000 else files // 4}
 
 
 def make_certificate(directory):

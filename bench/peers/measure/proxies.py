@@ -1,5 +1,6 @@
 """The proxies, ours and the peers', and `direct`: the same work with none in between. Each is one object with
 the same face: where it listens, what it can do, and the processes whose CPU and memory are its cost."""
+import os
 from pathlib import Path
 import urllib.error
 import urllib.request
@@ -108,7 +109,8 @@ class OpenSsh(Proxy):
     template = "sshd.conf"
 
     def start(self):
-        Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8) insists on it
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8) insists on it
         config = self.configure()
         self.start_process("/usr/sbin/sshd", "-D", "-e", "-f", config, ready=lambda: accepts(self.ssh))
 

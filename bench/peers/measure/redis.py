@@ -15,7 +15,8 @@ class Redis:
         directory.mkdir()
         self.port = free_port()
         argv = ["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
-                "--appendonly", "no", "--dir", directory, "--maxmemory-policy", "noeviction", "--loglevel", "warning"]
+                "--appendonly", "no", "--dir", directory, "--maxmemory-policy", "noeviction",
+                "--loglevel", "warning"]
         self.process = Process("redis-server", argv, directory / "log", LOAD_CORE)
         self.process.wait_until(lambda: accepts(self.port))
         self.connect()

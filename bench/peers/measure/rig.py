@@ -32,7 +32,7 @@ class Rig:
 
     def _prepare(self):
         self.values = {"USER": files.user(), "BODY": files.BODY, "ORIGIN": free_port(), "ECHO": free_port(),
-                       "RAW": free_port(), **files.make_certificate(self.directory),
+                       "RAW": free_port(), **files.limits(), **files.make_certificate(self.directory),
                        **files.make_ssh_keys(self.directory),
                        "FILES": files.make_bodies(self.directory / "bodies")}
         self.directory.chmod(0o755)
@@ -51,7 +51,7 @@ class Rig:
                             for i in range(OTHER_ROUTES))
 
     def add_ssh_route(self, port):
-        """An environment for each gateway's port; our JSON form, since the seed's keys always lead to port 22."""
+        """An environment for each gateway's port, in our JSON: the seed's keys always lead to port 22."""
         route = {"env": f"ssh{port}", "generation": 1, "kind": "container", "state": "running",
                  "address": "127.0.0.1", "ssh": {"listen_port": port, "target_port": self.values["RAW"]}}
         self.redis.call("SET", f"env:{route['env']}:route", json.dumps(route))
