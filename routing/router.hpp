@@ -40,6 +40,7 @@ struct RouterStatus {
   bool connected = false;
   std::chrono::milliseconds age{0};  // since the source was last heard; since 1970 if never
   std::size_t routes = 0;
+  std::size_t restored = 0;  // routes that the snapshot brought at the start
   std::map<std::string, std::size_t> refused;  // now, by reason
   std::uint64_t epoch = 0;                     // connections (redis) or loads (file) so far
   std::string last_error;                      // empty when all is well

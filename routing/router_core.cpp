@@ -114,6 +114,7 @@ void Router::Core::load_last_good() {
   const auto since = std::chrono::seconds(std::max<std::int64_t>(std::time(nullptr) - snapshot->heard_at, 0));
   last_heard_ = nanoseconds(Loop::Clock::now() - since);
   heard_for_metric = last_heard_.load();
+  status_.restored = table_.size();  // before there is another thread
   log::info("route_snapshot_loaded")
       .number("routes", static_cast<std::int64_t>(table_.size()))
       .number("skipped", static_cast<std::int64_t>(snapshot->skipped))

@@ -1,8 +1,8 @@
 // How much memory a table of routes takes, how long a lookup takes at several sizes and while it is written
 // to, and how long it takes to load one from Redis:
 //
-//   bench_routes [COUNT...]                   memory and lookups, at so many routes; 10,000 and 1,000,000 if none
-//   bench_routes redis unix:///path 100000    fills that (empty!) Redis as the seed does, then loads it
+//   bench_routes [COUNT...]                   memory and lookups, at so many routes; 10,000 and 1,000,000 if
+//   none bench_routes redis unix:///path 100000    fills that (empty!) Redis as the seed does, then loads it
 #include <hiredis/hiredis.h>
 #include <time.h>
 #include <unistd.h>

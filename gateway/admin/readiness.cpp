@@ -31,7 +31,7 @@ Readiness readiness(bool serving, bool draining, const routing::RouterStatus& ro
     case routing::SourceState::live:
       break;
     case routing::SourceState::loading:
-      if (routes.routes == 0)
+      if (routes.restored == 0)  // what has been read so far is not all
         out.reasons.push_back(source + " has not been read yet" + because(routes));
       else
         out.warnings.push_back(source + " has not been read yet; the snapshot's routes are served" +

@@ -70,7 +70,8 @@ class Forwarder final : Abandoned {
   relay::Throttle throttle_;
   TargetConnectionPtr connection_;
   Upload upload_;
-  ScratchPtr scratch_;  // the request's head as the target gets it, and the answer's fields; none under a tunnel
+  ScratchPtr
+      scratch_;  // the request's head as the target gets it, and the answer's fields; none under a tunnel
   ResponseHead response_;
   std::array<char, kWebSocketKeySize> generated_key_{};
   std::size_t head_size_ = 0;  // of the response, still in connection_->received

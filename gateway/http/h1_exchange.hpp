@@ -61,7 +61,7 @@ class H1Exchange final : public Exchange, loop::Waiter {
   net::Buffer& input_;
   net::Buffer more_;          // the body's bytes that came later than the head
   std::size_t used_;          // of input_: the head and the part of the body that was taken
-  ScratchPtr scratch_;        // the request's fields, and what is written with the next piece; none under a tunnel
+  ScratchPtr scratch_;  // the request's fields, and what is written with the next piece; none under a tunnel
   RequestHead request_;
   ChunkedDecoder decoder_;
   std::uint64_t left_ = 0;    // of a body with a length

@@ -1,6 +1,6 @@
-// Memory that one request after the other uses: a field list and a text that keep what they have grown to, lent from a
-// per-thread list, so that a request in steady state allocates nothing and an idle connection holds nothing.
-// Thread: given back on the thread that took it.
+// Memory that one request after the other uses: a field list and a text that keep what they have grown to,
+// lent from a per-thread list, so that a request in steady state allocates nothing and an idle connection
+// holds nothing. Thread: given back on the thread that took it.
 #pragma once
 
 #include <memory>

@@ -33,8 +33,8 @@ enum class Freshness : std::uint8_t { as_told, checked };
 
 class TargetPool;
 
-// One connection, with what was read from it and not yet used. While it rests in the pool, anything that happens on
-// it, bytes or an end, ends it: a target has nothing to say before it is asked.
+// One connection, with what was read from it and not yet used. While it rests in the pool, anything that
+// happens on it, bytes or an end, ends it: a target has nothing to say before it is asked.
 class TargetConnection final : loop::Waiter, loop::Timer {
  public:
   explicit TargetConnection(const TargetKey& to) : key(to) {}
@@ -86,7 +86,8 @@ class TargetPool {
   void sweep();
 
   gateway::Worker& worker_;
-  // An environment whose last connection was taken keeps its place for the next, until there are too many such.
+  // An environment whose last connection was taken keeps its place for the next, until there are too many
+  // such.
   std::unordered_map<routing::EnvId, Place> idle_;
   std::size_t idle_count_ = 0, empty_count_ = 0;
 };

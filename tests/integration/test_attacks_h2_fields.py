@@ -191,8 +191,10 @@ def _push_promise(client):
 
 
 def _more_than_the_window(client):
-    client.request(1, client.fields(**{":method": "POST"}), end=False)
-    client.send(*[frames.DataFrame(1, data=b"x" * 16384)] * 200)
+    """To a target that takes nothing: all that windows and sockets can hold, and more."""
+    client.request(1, client.fields(**{":method": "POST", ":path": "/deaf"}), end=False)
+    for _ in range(25):
+        client.send(*[frames.DataFrame(1, data=b"x" * 16384)] * 100)
 
 
 BROKEN = {

@@ -1,6 +1,6 @@
 # ctest: timeout=120
-"""limits.bandwidth of a route: bytes a second, each way, over all that the environment has open. Only the lower
-bound of a time is tested: however slow the machine, nothing may be quicker than the rate allows."""
+"""limits.bandwidth of a route: bytes a second, each way, over all that the environment has open. Only the
+lower bound of a time is tested: however slow the machine, nothing may be quicker than the rate allows."""
 import concurrent.futures
 import socket
 import time

@@ -1,5 +1,6 @@
 """A TCP server that records every byte it is sent, connection by connection, and answers as its script says.
 The recording is what "what the target saw" means in the tests."""
+import select
 import socket
 import struct
 import threading
@@ -40,6 +41,12 @@ class Connection:
         while self.recv():
             pass
         return bytes(self.received)
+
+    def wait_until_left(self, seconds=30):
+        """Reads nothing until the peer has closed or reset."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        poll.poll(seconds * 1000)
 
     def send(self, data):
         self.sock.sendall(data)

@@ -7,7 +7,8 @@ ENV = "victim"
 
 def answer_each(connection):
     """An EchoTarget's script. Each request is answered with 200 and "ok",
-    that of /hints/N with N large 103s first; an error ends the connection."""
+    that of /hints/N with N large 103s first, and of /deaf nothing more is read.
+    An error ends the connection."""
     server = h11.Connection(h11.SERVER)
     hints = 0
     try:
@@ -16,6 +17,8 @@ def answer_each(connection):
             if event is h11.NEED_DATA:
                 server.receive_data(connection.recv())
             elif isinstance(event, h11.Request):
+                if event.target == b"/deaf":
+                    return connection.wait_until_left()
                 hints = int(event.target.split(b"/")[2]) if event.target.startswith(b"/hints/") else 0
             elif isinstance(event, h11.EndOfMessage):
                 connection.send((b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 15000 + b"\r\n\r\n") * hints)

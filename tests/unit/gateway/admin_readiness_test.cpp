@@ -44,7 +44,10 @@ TEST(Readiness, NotBeforeTheFirstLoadUnlessASnapshotServes) {
   const Readiness empty = readiness(true, false, routes);
   ASSERT_EQ(empty.reasons.size(), 1u);
   EXPECT_NE(empty.reasons[0].find("connection refused"), std::string::npos);
-  const Readiness snapshot = readiness(true, false, status(SourceState::loading, 5, kNever));
+  routes.routes = 5;  // of who knows how many
+  EXPECT_FALSE(readiness(true, false, routes).ready());
+  routes.restored = 3;
+  const Readiness snapshot = readiness(true, false, routes);
   EXPECT_TRUE(snapshot.ready());
   EXPECT_EQ(snapshot.warnings.size(), 1u);
 }
