@@ -19,6 +19,9 @@ namespace {
 // A target may send so many 1xx before its answer, as many as a browser could make use of and more.
 constexpr int kMostInformational = 16;
 
+// What the gateway's own fields add to a head, about.
+constexpr std::size_t kHeadGrowth = 256;
+
 // A pooled connection may turn out to be dead; the request is then sent again on another, so often at most.
 constexpr int kMostAttempts = 3;
 
@@ -205,7 +208,10 @@ loop::Task<Forwarder::Head> Forwarder::read_more_head() {
     const bool ready = co_await net::wait_readable(stream, head_due());
     if (!ready && head_due() > worker_.reactor.now()) continue;  // the upload went on meanwhile
     if (!ready) co_return Head::timed_out;
-    const IoResult got = stream.try_read(buffer.space());
+    // The head leaves with what came of the body: there is to be room for what the gateway adds to it.
+    const std::span<char> space = buffer.space();
+    const std::size_t most = buffer.empty() ? kPiece - kHeadGrowth : space.size();
+    const IoResult got = stream.try_read(space.first(most));
     if (got.ok()) {
       buffer.commit(got.bytes);
       co_return Head::complete;

@@ -65,7 +65,7 @@ loop::Task<bool> Forwarder::more() {
     }
     co_await net::wait_readable(stream, loop::kNever);
   }
-  const IoResult got = co_await net::read_some(stream, buffer.space(), loop::kNever);
+  const IoResult got = co_await net::read_some(stream, buffer.space().first(kPiece), loop::kNever);
   if (!got.ok()) {
     target_ended_ = got.status == IoStatus::end;
     co_return false;
