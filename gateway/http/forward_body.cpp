@@ -79,9 +79,10 @@ loop::Task<bool> Forwarder::send(std::string_view piece, bool last) {
   loop::Task<bool> sending = last ? exchange_.send_last(piece) : exchange_.send_body(piece);
   const bool sent = co_await std::move(sending);
   if (!sent) client_gone_ = true;
-  if (throttle_ && sent && !last)
-    co_await loop::sleep_until(worker_.reactor, throttle_.after(false, piece.size(), worker_.reactor.now()));
-  co_return sent;
+  if (!throttle_ || !sent || last) co_return sent;
+  const bool flushed = co_await exchange_.flush();
+  co_await loop::sleep_until(worker_.reactor, throttle_.after(false, piece.size(), worker_.reactor.now()));
+  co_return flushed;
 }
 
 loop::Task<bool> Forwarder::body_of_length() {

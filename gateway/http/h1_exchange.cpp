@@ -11,6 +11,13 @@ using loop::Direction;
 using net::IoResult;
 using net::IoStatus;
 
+namespace {
+
+// As much as one read brings of a body that goes on: the next is likely to follow at once.
+constexpr std::size_t kLargePiece = 12 * 1024;
+
+}  // namespace
+
 H1Exchange::H1Exchange(gateway::Worker& worker, net::Stream& stream, net::Buffer& input,
                        std::size_t head_size)
     : worker_(worker), stream_(stream), input_(input), used_(head_size), scratch_(take_scratch()) {
@@ -150,14 +157,19 @@ void H1Exchange::send_head(const ResponseHead& head, const ResponseForwarding& f
   if (request_.method == Method::head) framing_ = Framing::none;
 }
 
+// Held back pieces leave with the last, or here.
 loop::Task<bool> H1Exchange::flush() {
-  if (pending().empty()) co_return true;
-  co_return co_await write({});
+  stream_.hold(false);
+  if (!pending().empty()) co_return co_await write({});
+  const IoResult result = co_await net::flush_all(stream_, write_deadline());
+  if (!result.ok()) aborted_ = true;
+  co_return result.ok();
 }
 
 loop::Task<bool> H1Exchange::send_body(std::string_view piece) {
   const bool chunked = framing_ == Framing::chunked;
   if (chunked) pending() += chunk_header(piece.size()).view();
+  stream_.hold(piece.size() >= kLargePiece);
   const bool sent = co_await write(piece);
   if (chunked) pending() = kChunkEnd;  // leaves with the next chunk, or the end
   co_return sent;
@@ -166,6 +178,7 @@ loop::Task<bool> H1Exchange::send_body(std::string_view piece) {
 loop::Task<bool> H1Exchange::send_last(std::string_view piece) {
   CHECK(framing_ != Framing::chunked);
   answer_complete_ = true;
+  stream_.hold(false);
   co_return co_await write(piece);
 }
 

@@ -268,6 +268,7 @@ void H2Session::flush() {
   for (;;) {
     if (out_.empty()) fill();
     if (out_.empty() || state_ != State::open) break;
+    stream_.hold(out_.size() == kRecord);  // the last of several takes the others with it
     const std::span<char> bytes = out_.data();
     const iovec piece{bytes.data(), bytes.size()};
     const IoResult result = stream_.try_write({&piece, 1});
@@ -281,6 +282,14 @@ void H2Session::flush() {
     stalled_ = 0;
   }
   out_.release();
+  stream_.hold(false);
+  const IoResult flushed = stream_.try_flush();
+  if (flushed.status == IoStatus::error) return broken();
+  if (flushed.status == IoStatus::blocked) {
+    write_blocked_ = true;
+    write_waits_for_ = flushed.wait_for;
+    return;
+  }
   if (state_ == State::open && !nghttp2_session_want_read(handle_) && !nghttp2_session_want_write(handle_))
     begin_close();
 }

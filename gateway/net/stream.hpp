@@ -46,6 +46,12 @@ class Stream {
   virtual IoResult try_read(std::span<char> into) = 0;
   virtual IoResult try_write(std::span<const iovec> from) = 0;
 
+  // More will be written at once: what is written until this is taken back may be kept, in bounds, to leave
+  // together with it. Whoever asks for it takes it back, or flushes, before it waits for anything else.
+  virtual void hold(bool) {}
+  // Lets go what was kept. done: all of it has left; else blocked or an error. Hold stays as it is.
+  virtual IoResult try_flush() { return IoResult::done(0); }
+
   // Sends FIN (and close_notify under TLS) after what was written; reads go on.
   virtual void shutdown_write() = 0;
 
@@ -126,6 +132,16 @@ inline WriteAll write_all(Stream& stream, std::string_view head, std::string_vie
                           loop::Deadline deadline) {
   return {stream, head, body, deadline};
 }
+
+// co_await flush_all(...): done once nothing is held back, or error.
+class FlushAll final : public IoWait {
+ public:
+  using IoWait::IoWait;
+
+ private:
+  IoResult attempt() override { return stream_.try_flush(); }
+};
+inline FlushAll flush_all(Stream& stream, loop::Deadline deadline) { return {stream, deadline}; }
 
 // co_await wait_readable(...): true when a read would not block, false when the deadline came first. Holds no
 // buffer meanwhile, so that an idle connection has none.

@@ -1,7 +1,7 @@
 // TLS over a socket, as a Stream. OpenSSL reads through a BIO of ours, which knows what the socket knows: it
-// spares the read that would only find EAGAIN, takes header and body of a record in one call, and lends its
-// buffer only while bytes are in it. Owns: the SSL; borrows the socket, which must outlive it. Thread: the
-// reactor's.
+// spares the read that would only find EAGAIN, takes header and body of a record in one call, lends its
+// buffer only while bytes are in it, and lets records that are held back leave together. Owns: the SSL;
+// borrows the socket, which must outlive it. Thread: the reactor's.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 
 #include "gateway/loop/task.hpp"
 #include "gateway/net/buffer.hpp"
+#include "gateway/net/outbox.hpp"
 #include "gateway/net/socket.hpp"
 
 struct ssl_st;
@@ -34,7 +35,10 @@ class TlsStream final : public Stream {
   bool resumed() const;
 
   IoResult try_read(std::span<char> into) override;
+  // After `blocked` the next call must begin with the same bytes (SSL_write(3)).
   IoResult try_write(std::span<const iovec> from) override;
+  void hold(bool on) override { hold_ = on; }
+  IoResult try_flush() override;
   void shutdown_write() override;
   void abort(bool reset) override { socket_->abort(reset); }
   loop::Watch& watch() override { return socket_->watch(); }
@@ -44,12 +48,17 @@ class TlsStream final : public Stream {
   friend struct TlsBio;
   IoResult outcome(int result);
   int fill(char* into, std::size_t size);
+  int drain(const char* from, std::size_t size);
+  IoResult encrypt(std::span<const iovec> from);
 
   Socket* socket_ = nullptr;
   ssl_st* ssl_ = nullptr;
   Buffer received_;      // from the socket, not yet asked for by OpenSSL
+  Outbox kept_;           // records that have not left
+  std::size_t owed_ = 0;  // bytes in kept_ that try_write has not yet said to be done
   int socket_error_ = 0;
   bool ended_ = false;   // the socket has no more
+  bool hold_ = false, gathering_ = false;
   bool failed_ = false;  // after a fatal error SSL_shutdown must not be called (SSL_get_error(3))
 };
 

@@ -243,6 +243,62 @@ TEST_F(Tls, SeveralPiecesLeaveAsOneRecord) {
   EXPECT_EQ(c.wire.received.size(), 5 + 9 + 1 + 16u);  // RFC 8446 section 5.2: header, text, type, tag
 }
 
+TEST_F(Tls, HeldRecordsLeaveTogether) {
+  Connection c;
+  Client client("a.example");
+  connect(c, client);
+  const std::string text = "one";
+  const iovec piece{const_cast<char*>(text.data()), text.size()};
+  c.stream.hold(true);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(c.stream.try_write({&piece, 1}).bytes, 3u);
+  for (int turns = 0; turns < 20; ++turns) loop::run_until(reactor, [] { return true; });
+  client.pump(c.wire);
+  EXPECT_EQ(client.read, "");
+  c.stream.hold(false);
+  EXPECT_EQ(c.stream.try_write({&piece, 1}).bytes, 3u);  // takes the others with it
+  loop::run_until(reactor, [&] {
+    client.pump(c.wire);
+    return client.read.size() == 12;
+  });
+  c.stream.hold(true);
+  EXPECT_TRUE(c.stream.try_write({&piece, 1}).ok());
+  EXPECT_TRUE(c.stream.try_flush().ok());
+  loop::run_until(reactor, [&] {
+    client.pump(c.wire);
+    return client.read.size() == 15;
+  });
+}
+
+loop::Task<void> write_all_held(TlsStream& stream, const std::string& text, bool& done) {
+  for (std::size_t at = 0; at < text.size(); at += 16'000) {
+    stream.hold(true);
+    const IoResult sent = co_await write_all(stream, std::string_view(text).substr(at, 16'000), loop::kNever);
+    EXPECT_TRUE(sent.ok());
+  }
+  stream.hold(false);
+  const IoResult flushed = co_await flush_all(stream, loop::kNever);
+  done = flushed.ok();
+}
+
+TEST_F(Tls, WhatIsHeldIsBoundedAndInOrderWhereTheClientIsSlow) {
+  Connection c;
+  Client client("a.example");
+  connect(c, client);
+  std::string text(20'000'000, '\0');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i / 1000);
+  bool done = false;
+  loop::Scope writing;
+  writing.start(write_all_held(c.stream, text, done));
+  EXPECT_FALSE(done);  // the sockets are full
+  SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED);  // to be answered behind what is held
+  loop::run_until(reactor, [&] {
+    client.pump(c.wire);
+    return client.read.size() == text.size();
+  });
+  EXPECT_TRUE(done);
+  EXPECT_TRUE(client.read == text);
+}
+
 TEST_F(Tls, NoMoreThanWhatIsThereIsPending) {
   Connection c;
   Client client("a.example");
