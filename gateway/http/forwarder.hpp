@@ -15,8 +15,8 @@
 
 namespace envgate::http {
 
-// What is read of an answer at once: with a chunk's size or a frame's header before it, it fills one TLS record
-// (RFC 8446 section 5.1), where a full buffer would take a second, small one.
+// What is read of an answer at once: with a chunk's size or a frame's header before it, it fills one TLS
+// record (RFC 8446 section 5.1), where a full buffer would take a second, small one.
 inline constexpr std::size_t kPiece = 16 * 1024 - 16;
 
 class Forwarder final : Abandoned {
