@@ -24,6 +24,8 @@ std::size_t utf8_length(std::string_view s, std::size_t at) {
   return 0;
 }
 
+constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
 void append_escape(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
@@ -44,10 +46,12 @@ void append_escape(std::string& out, unsigned char c) {
 void append_json_string(std::string& out, std::string_view value) {
   out += '"';
   for (std::size_t i = 0; i < value.size();) {
+    const std::size_t begin = i;
+    while (i < value.size() && is_plain(static_cast<unsigned char>(value[i]))) ++i;
+    out.append(value, begin, i - begin);
+    if (i == value.size()) break;
     const auto c = static_cast<unsigned char>(value[i]);
-    if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-      out += value[i++];
-    } else if (c < 0x80) {
+    if (c < 0x80) {
       append_escape(out, c);
       ++i;
     } else if (const std::size_t length = utf8_length(value, i)) {
