@@ -10,6 +10,7 @@ namespace envgate::routing {
 RouterStatus Router::Core::status() const {
   const std::lock_guard lock(status_mutex_);
   RouterStatus status = status_;
+  status.routes = table_.size();  // as of now: a route that can be asked for is counted
   status.age = std::chrono::duration_cast<std::chrono::milliseconds>(age());
   return status;
 }

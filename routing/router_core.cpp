@@ -163,7 +163,6 @@ std::chrono::milliseconds Router::Core::turn_end() {
 
 void Router::Core::count_routes() {
   const std::lock_guard lock(status_mutex_);
-  status_.routes = table_.size();
   status_.refused.clear();
   for (std::size_t i = 0; i < kRefusals; ++i) {
     const std::size_t count = book_.refused()[i];
