@@ -24,7 +24,7 @@ Worker& least_loaded(Worker& here, const Workers& workers) {
 Acceptor::Acceptor(Worker& worker, const Workers& workers, Serve serve)
     : worker_(worker), workers_(workers), serve_(std::move(serve)) {}
 
-Result<void> Acceptor::open(net::Fd listening) {
+Result<void> Acceptor::open(Fd listening) {
   auto opened = listener_.open(worker_.reactor, std::move(listening));
   if (opened) listener_.watch().arm(loop::Direction::read, *this);
   return opened;

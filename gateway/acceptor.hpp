@@ -20,7 +20,7 @@ class Acceptor final : loop::Waiter, loop::Timer {
   Acceptor(Worker& worker, const Workers& workers, Serve serve);
   ~Acceptor() { close(); }
 
-  Result<void> open(net::Fd listening);
+  Result<void> open(Fd listening);
   // Takes in what already waits in the backlog (it was promised service), then stops listening.
   void finish();
   void close();

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base/fd.hpp"
 #include "base/ip.hpp"
 #include "control/cli/exit_code.hpp"
 #include "control/cli/tls_pump.hpp"
@@ -46,23 +47,6 @@ struct SslFree {
 };
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 using ContextPtr = std::unique_ptr<SSL_CTX, SslFree>;
-
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // True when `fd` is ready, false when the deadline came first.
 bool wait_for(int fd, short events, Deadline deadline) {

@@ -22,7 +22,7 @@ class Server::Door final : loop::Waiter, loop::Timer {
  public:
   Door(Server& server, bool is_unix) : server_(server), unix_(is_unix) {}
 
-  Result<void> open(net::Fd listening) {
+  Result<void> open(Fd listening) {
     auto opened = listener_.open(server_.reactor_, std::move(listening));
     if (opened) listener_.watch().arm(loop::Direction::read, *this);
     return opened;
@@ -74,7 +74,7 @@ Server::Server(gateway::Gateway& gateway) : context_(gateway) {}
 Server::~Server() { stop(); }
 
 Result<void> Server::bind(const gateway::GatewaySettings& settings) {
-  const auto open_door = [this](Result<net::Fd> fd, bool is_unix) -> Result<void> {
+  const auto open_door = [this](Result<Fd> fd, bool is_unix) -> Result<void> {
     if (!fd) return tl::unexpected(fd.error());
     doors_.push_back(std::make_unique<Door>(*this, is_unix));
     return doors_.back()->open(std::move(*fd));

@@ -69,7 +69,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   if (::lstat(path.c_str(), &there) != 0) return {};
   if (!S_ISSOCK(there.st_mode))
     return refuse(path, "is there and is not a socket: remove it, or set admin.socket to another path");
-  net::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe) return fail_errno("socket(AF_UNIX)", errno);
   const int rc = ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   if (rc == 0 || errno == EAGAIN)
@@ -84,7 +84,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-Result<net::Fd> UnixSocket::listen(const std::string& path, const std::string& account,
+Result<Fd> UnixSocket::listen(const std::string& path, const std::string& account,
                                    const std::string& group) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -96,7 +96,7 @@ Result<net::Fd> UnixSocket::listen(const std::string& path, const std::string& a
   if (ready) ready = remove_stale(path, address);
   if (!ready) return tl::unexpected(ready.error());
 
-  net::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return fail_errno("socket(AF_UNIX)", errno);
   const mode_t mask = ::umask(0177);  // ours alone, until owner and group are right
   const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address));

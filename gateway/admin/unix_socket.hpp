@@ -11,7 +11,7 @@
 
 #include "base/result.hpp"
 #include "gateway/admin/message.hpp"
-#include "gateway/net/fd.hpp"
+#include "base/fd.hpp"
 
 namespace envgate::admin {
 
@@ -24,7 +24,7 @@ class UnixSocket {
 
   // Listens at `path`, mode 0660, owned by `account` (empty: who we are) and by `group` (empty: the account's
   // own). Makes the directory if only that is missing. Errors: what is in the way and its remedy.
-  Result<net::Fd> listen(const std::string& path, const std::string& account, const std::string& group);
+  Result<Fd> listen(const std::string& path, const std::string& account, const std::string& group);
 
   // Takes the file away, if it is still the one that was made.
   void remove();

@@ -14,10 +14,10 @@
 #include "gateway/http/rewrite.hpp"
 #include "gateway/loop/task.hpp"
 #include "gateway/loop/timer_wheel.hpp"
+#include "gateway/net/buffer.hpp"
 
 namespace envgate::net {
 class Stream;
-class Buffer;
 }
 
 namespace envgate::http {

@@ -81,7 +81,7 @@ loop::Task<bool> Forwarder::send(std::string_view piece, bool last) {
   if (!sent) client_gone_ = true;
   if (!throttle_ || !sent || last) co_return sent;
   const bool flushed = co_await exchange_.flush();
-  co_await loop::sleep_until(worker_.reactor, throttle_.after(false, piece.size(), worker_.reactor.now()));
+  co_await throttle_.pause(worker_.reactor, false, piece.size());
   co_return flushed;
 }
 

@@ -1,18 +1,14 @@
 #include "gateway/http/h2_memory.hpp"
 
+#include "gateway/loop/spares.hpp"
+
 namespace envgate::http {
 namespace {
 
-constexpr std::size_t kKept = 64;              // blocks a thread keeps
 constexpr std::size_t kKeptBytes =
     4 * 1024;  // of each of a block's texts: an unusual head's memory goes back
 
-struct Pool {
-  std::vector<std::unique_ptr<H2Block>> blocks;
-  Pool() { blocks.reserve(kKept); }
-};
-
-thread_local Pool pool;
+using Spares = loop::Spares<H2Block, 64>;
 
 void clear_text(std::string& text) {
   if (text.capacity() > kKeptBytes) text = std::string();
@@ -49,16 +45,13 @@ void H2Block::clear() {
 
 void GiveBack::operator()(H2Block* block) const noexcept {
   std::unique_ptr<H2Block> mine(block);
-  if (pool.blocks.size() >= kKept) return;
   mine->clear();
-  pool.blocks.push_back(std::move(mine));
+  Spares::give(std::move(mine));
 }
 
 H2BlockPtr take_block() {
-  if (pool.blocks.empty()) return H2BlockPtr(new H2Block);
-  H2BlockPtr block(pool.blocks.back().release());
-  pool.blocks.pop_back();
-  return block;
+  std::unique_ptr<H2Block> spare = Spares::take();
+  return H2BlockPtr(spare ? spare.release() : new H2Block);
 }
 
 }  // namespace envgate::http

@@ -1,38 +1,27 @@
 #include "gateway/http/scratch.hpp"
 
-#include <vector>
+#include "gateway/loop/spares.hpp"
 
 namespace envgate::http {
 namespace {
 
-constexpr std::size_t kMostKept = 256;               // by each thread
-constexpr std::size_t kMostText = 16 * 1024;         // what has grown beyond is not kept
-constexpr std::size_t kFields = 32, kText = 1024;    // enough for most from the start
+constexpr std::size_t kMostText = 16 * 1024;       // what has grown beyond is not kept
+constexpr std::size_t kFields = 32, kText = 1024;  // enough for most from the start
 
-std::vector<std::unique_ptr<Scratch>>& kept() {
-  thread_local std::vector<std::unique_ptr<Scratch>> list;
-  return list;
-}
+using Spares = loop::Spares<Scratch, 256>;
 
 }  // namespace
 
 void GiveBackScratch::operator()(Scratch* scratch) const noexcept {
   std::unique_ptr<Scratch> owned(scratch);
-  auto& list = kept();
-  if (list.size() >= kMostKept || owned->text.capacity() > kMostText) return;
+  if (owned->text.capacity() > kMostText) return;
   owned->fields.clear();
   owned->text.clear();
-  if (list.capacity() == 0) list.reserve(kMostKept);
-  list.push_back(std::move(owned));
+  Spares::give(std::move(owned));
 }
 
 ScratchPtr take_scratch() {
-  auto& list = kept();
-  if (!list.empty()) {
-    ScratchPtr taken(list.back().release());
-    list.pop_back();
-    return taken;
-  }
+  if (std::unique_ptr<Scratch> spare = Spares::take()) return ScratchPtr(spare.release());
   ScratchPtr made(new Scratch);
   made->fields.reserve(kFields);
   made->text.reserve(kText);

@@ -20,7 +20,7 @@ loop::Task<void> to_target(Exchange& exchange, net::Stream& target, const relay:
     progress.to_target += piece.bytes.size();
     progress.last_activity = reactor.now();
     if (throttle)
-      co_await loop::sleep_until(reactor, throttle.after(true, piece.bytes.size(), reactor.now()));
+      co_await throttle.pause(reactor, true, piece.bytes.size());
   }
 }
 
@@ -38,7 +38,7 @@ loop::Task<void> to_client(Exchange& exchange, TargetConnection& connection, con
       }
       progress.to_client += buffer.size();
       progress.last_activity = reactor.now();
-      if (throttle) co_await loop::sleep_until(reactor, throttle.after(false, buffer.size(), reactor.now()));
+      if (throttle) co_await throttle.pause(reactor, false, buffer.size());
     }
     buffer.release();
     co_await net::wait_readable(target, loop::kNever);

@@ -65,9 +65,7 @@ loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head,
     const bool passed = co_await send_piece(target, head, piece.bytes);
     if (!passed) co_return false;
     sent += piece.bytes.size();
-    if (throttle_)
-      co_await loop::sleep_until(worker_.reactor,
-                                 throttle_.after(true, piece.bytes.size(), worker_.reactor.now()));
+    if (throttle_) co_await throttle_.pause(worker_.reactor, true, piece.bytes.size());
   }
   if (!head_written_) {
     const bool passed = co_await send_piece(target, head, {});

@@ -1,32 +1,24 @@
 #include "gateway/net/buffer.hpp"
 
-#include <vector>
+#include "gateway/loop/spares.hpp"
 
 namespace envgate::net {
 namespace {
 
-constexpr std::size_t kKept = 64;  // blocks a thread keeps: 1.1 MB
-
-struct Pool {
-  std::vector<char*> blocks;
-  Pool() { blocks.reserve(kKept); }
-  ~Pool() {
-    for (char* block : blocks) delete[] block;
-  }
+template <std::size_t kSize>
+struct Block {
+  char bytes[kSize];
 };
-
-thread_local Pool pool;
+template <std::size_t kSize>
+using Spares = loop::Spares<Block<kSize>, (1 << 20) / kSize>;  // a megabyte of each size
 
 }  // namespace
 
-std::span<char> Buffer::space() {
+template <std::size_t kBlock>
+std::span<char> LentBuffer<kBlock>::space() {
   if (!block_) {
-    if (pool.blocks.empty()) {
-      block_ = new char[kSize];
-    } else {
-      block_ = pool.blocks.back();
-      pool.blocks.pop_back();
-    }
+    std::unique_ptr<Block<kBlock>> spare = Spares<kBlock>::take();
+    block_ = (spare ? spare.release() : new Block<kBlock>)->bytes;
   } else if (begin_ > 0 && end_ == kSize) {
     std::memmove(block_, block_ + begin_, end_ - begin_);
     end_ -= begin_;
@@ -35,12 +27,15 @@ std::span<char> Buffer::space() {
   return {block_ + end_, kSize - end_};
 }
 
-void Buffer::release() {
+template <std::size_t kBlock>
+void LentBuffer<kBlock>::release() {
   if (!block_) return;
-  if (pool.blocks.size() < kKept) pool.blocks.push_back(block_);
-  else delete[] block_;
+  Spares<kBlock>::give(std::unique_ptr<Block<kBlock>>(reinterpret_cast<Block<kBlock>*>(block_)));
   block_ = nullptr;
   begin_ = end_ = 0;
 }
+
+template class LentBuffer<Buffer::kSize>;
+template class LentBuffer<Outbox::kSize>;
 
 }  // namespace envgate::net

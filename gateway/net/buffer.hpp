@@ -11,23 +11,23 @@
 
 namespace envgate::net {
 
-class Buffer {
+template <std::size_t kBlock>
+class LentBuffer {
  public:
-  // Holds the largest TLS record on the wire: 5 + 16,384 + 256 bytes (RFC 8446 section 5.2).
-  static constexpr std::size_t kSize = 17 * 1024;
+  static constexpr std::size_t kSize = kBlock;
 
-  Buffer() = default;
-  Buffer(Buffer&& other) noexcept
+  LentBuffer() = default;
+  LentBuffer(LentBuffer&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)),
         begin_(std::exchange(other.begin_, 0)),
         end_(std::exchange(other.end_, 0)) {}
-  Buffer& operator=(Buffer&& other) noexcept {
+  LentBuffer& operator=(LentBuffer&& other) noexcept {
     std::swap(block_, other.block_);
     std::swap(begin_, other.begin_);
     std::swap(end_, other.end_);
     return *this;
   }
-  ~Buffer() { release(); }
+  ~LentBuffer() { release(); }
 
   bool empty() const { return begin_ == end_; }
   std::size_t size() const { return end_ - begin_; }
@@ -37,6 +37,11 @@ class Buffer {
   // Room behind the bytes; takes a block if there is none, and moves the bytes to the front if that makes
   // room.
   std::span<char> space();
+  std::size_t room() const { return kSize - end_; }  // without moving anything
+  void append(std::string_view bytes) {              // Requires: there is room
+    std::memcpy(space().data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
   void commit(std::size_t n) { end_ += n; }
   void consume(std::size_t n) {
     begin_ += n;
@@ -49,5 +54,13 @@ class Buffer {
   char* block_ = nullptr;
   std::size_t begin_ = 0, end_ = 0;
 };
+
+// The largest TLS record on the wire: header, plaintext, and what ciphers may add (RFC 8446 section 5.2).
+inline constexpr std::size_t kTlsRecord = 5 + 16 * 1024 + 256;
+
+using Buffer = LentBuffer<17 * 1024>;       // holds a record
+using Outbox = LentBuffer<4 * kTlsRecord>;  // some records on their way
+extern template class LentBuffer<Buffer::kSize>;
+extern template class LentBuffer<Outbox::kSize>;
 
 }  // namespace envgate::net

@@ -5,7 +5,7 @@
 #include "base/ip.hpp"
 #include "base/result.hpp"
 #include "gateway/loop/reactor.hpp"
-#include "gateway/net/fd.hpp"
+#include "base/fd.hpp"
 
 namespace envgate::net {
 

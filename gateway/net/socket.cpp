@@ -11,10 +11,6 @@ namespace envgate::net {
 
 using loop::Direction;
 
-void Fd::reset() {
-  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-}
-
 Result<void> Socket::open(loop::Reactor& reactor, Fd fd) {
   auto watched = watch_.open(reactor, fd.get());
   if (!watched) return watched;

@@ -5,7 +5,7 @@
 #include "base/ip.hpp"
 #include "base/result.hpp"
 #include "gateway/loop/task.hpp"
-#include "gateway/net/fd.hpp"
+#include "base/fd.hpp"
 #include "gateway/net/stream.hpp"
 
 namespace envgate::net {

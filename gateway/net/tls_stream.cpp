@@ -109,6 +109,7 @@ IoResult TlsStream::try_flush() {
     }
     kept_.consume(result.bytes);
   }
+  kept_.release();
   return IoResult::done(0);
 }
 
@@ -118,10 +119,7 @@ void TlsStream::open(Socket& socket, SSL* ssl, std::string_view received) {
   CHECK(ssl && !ssl_ && received.size() <= Buffer::kSize);
   socket_ = &socket;
   ssl_ = ssl;
-  if (!received.empty()) {
-    std::memcpy(received_.space().data(), received.data(), received.size());
-    received_.commit(received.size());
-  }
+  if (!received.empty()) received_.append(received);
   BIO* const bio = BIO_new(TlsBio::method());
   CHECK(bio);
   BIO_set_data(bio, this);
@@ -187,7 +185,7 @@ IoResult TlsStream::try_read(std::span<char> into) {
 
 IoResult TlsStream::try_write(std::span<const iovec> from) {
   if (owed_ == 0) {
-    if (kept_.room() < Outbox::kRecord) {
+    if (kept_.room() < kTlsRecord) {
       const IoResult flushed = try_flush();
       if (!flushed.ok()) return flushed;
     }
@@ -195,7 +193,7 @@ IoResult TlsStream::try_write(std::span<const iovec> from) {
     const IoResult encrypted = encrypt(from);
     gathering_ = false;
     if (kept_.empty() || !encrypted.ok()) return encrypted;
-    if (hold_ && kept_.room() >= Outbox::kRecord) return encrypted;
+    if (hold_ && kept_.room() >= kTlsRecord) return encrypted;
     owed_ = encrypted.bytes;
   }
   const IoResult flushed = try_flush();

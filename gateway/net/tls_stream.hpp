@@ -9,7 +9,6 @@
 
 #include "gateway/loop/task.hpp"
 #include "gateway/net/buffer.hpp"
-#include "gateway/net/outbox.hpp"
 #include "gateway/net/socket.hpp"
 
 struct ssl_st;

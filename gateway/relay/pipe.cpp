@@ -31,8 +31,8 @@ bool Pipe::take(std::size_t size) {
   }
   int ends[2];
   if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return false;
-  read_ = net::Fd(ends[0]);
-  write_ = net::Fd(ends[1]);
+  read_ = Fd(ends[0]);
+  write_ = Fd(ends[1]);
   size_ = size;
   held = 0;
   // An unprivileged user may own only pipe-user-pages-soft in all (pipe(7)): take what is granted.

@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include "gateway/net/fd.hpp"
+#include "base/fd.hpp"
 
 namespace envgate::relay {
 
@@ -28,7 +28,7 @@ class Pipe {
 
  private:
   friend struct PipePool;
-  net::Fd read_, write_;
+  Fd read_, write_;
   std::size_t size_ = 0;
 };
 

@@ -68,8 +68,7 @@ struct Way {
   std::size_t step(std::size_t most) const { return options.throttle ? options.throttle.step(most) : most; }
   // Requires: the throttle is not empty.
   loop::Sleep pause(std::size_t moved) const {
-    loop::Reactor& reactor = shared.reactor();
-    return loop::sleep_until(reactor, options.throttle.after(from_client, moved, reactor.now()));
+    return options.throttle.pause(shared.reactor(), from_client, moved);
   }
 
   void read_failed() const { shared.finish(from_client ? End::client_reset : End::target_reset); }

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "gateway/loop/timer_wheel.hpp"
+#include "gateway/loop/event.hpp"
 
 namespace envgate::relay {
 
@@ -34,8 +34,9 @@ struct Throttle {
   explicit operator bool() const { return shared != nullptr; }
   // As much as one step may move, so that no connection sleeps long for what it did at once.
   std::size_t step(std::size_t most) const;
-  loop::Time after(bool to_target, std::size_t bytes, loop::Time now) const {
-    return shared->take(to_target, bytes, rate, now);
+  // For whoever has just moved `bytes`: co_await it. Requires: not empty.
+  loop::Sleep pause(loop::Reactor& reactor, bool to_target, std::size_t bytes) const {
+    return loop::sleep_until(reactor, shared->take(to_target, bytes, rate, reactor.now()));
   }
 };
 

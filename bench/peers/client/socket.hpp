@@ -1,32 +1,13 @@
 // Loopback sockets for the load client: blocking, but for those that an epoll loop asks to be otherwise.
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
+
+#include "base/fd.hpp"
 
 namespace envgate::bench {
-
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 [[noreturn]] void fail_errno(const std::string& what);
 

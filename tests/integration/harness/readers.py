@@ -13,6 +13,7 @@ from aiohttp import web
 from .machine import SLOW
 from .ports import free_port
 from .process import Process
+from .ssh_sockets import recv_end
 
 # Follows what is to be read: a server that finds the end of a
 # request elsewhere than we do reads this one wrongly, or not at all.
@@ -65,12 +66,7 @@ class _Server:
     def requests(self, data):
         with socket.create_connection(("127.0.0.1", self.port), 10 * SLOW) as sock:
             sock.sendall(data + END)
-            answer = b""
-            try:
-                while got := sock.recv(65536):
-                    answer += got
-            except ConnectionResetError:
-                pass
+            answer = recv_end(sock)
         return list(self._parse(answer))
 
     @staticmethod

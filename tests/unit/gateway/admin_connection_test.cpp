@@ -22,10 +22,10 @@ class AdminConnection : public testing::Test {
     limits_ = limits;
     int pair[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    client_ = net::Fd(pair[0]);
+    client_ = Fd(pair[0]);
     const timeval patience{20, 0};
     ::setsockopt(client_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    reactor_.post([this, fd = pair[1]] { scope_.start(run(net::Fd(fd))); });
+    reactor_.post([this, fd = pair[1]] { scope_.start(run(Fd(fd))); });
     thread_ = std::thread([this] { reactor_.run(); });
   }
 
@@ -53,7 +53,7 @@ class AdminConnection : public testing::Test {
   std::string status_line() { return rest().substr(0, 12); }
 
  private:
-  loop::Task<void> run(net::Fd fd) {
+  loop::Task<void> run(Fd fd) {
     net::Socket socket;
     EXPECT_EQ(::fcntl(fd.get(), F_SETFL, O_NONBLOCK), 0);
     EXPECT_TRUE(socket.open(reactor_, std::move(fd)));
@@ -66,7 +66,7 @@ class AdminConnection : public testing::Test {
   ConnectionLimits limits_;
   loop::Reactor reactor_;
   loop::Scope scope_;
-  net::Fd client_;
+  Fd client_;
   std::thread thread_;
 };
 

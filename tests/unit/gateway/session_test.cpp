@@ -17,15 +17,15 @@ class SessionList : public testing::Test {
   void SetUp() override {
     int pair[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    other_ = net::Fd(pair[1]);
-    ASSERT_TRUE(socket_.open(reactor_, net::Fd(pair[0])));
+    other_ = Fd(pair[1]);
+    ASSERT_TRUE(socket_.open(reactor_, Fd(pair[0])));
   }
   std::unique_ptr<Session> make() {
     return std::make_unique<Session>(sessions_, Protocol::ssh, Endpoint(), socket_);
   }
 
   loop::Reactor reactor_;
-  net::Fd other_;
+  Fd other_;
   net::Socket socket_;
   Sessions sessions_{7};
 };

@@ -40,7 +40,7 @@ TestServer::~TestServer() {
 void TestServer::run(int fd, H2Options options) {
   net::Socket socket;
   loop::Scope scope;
-  if (!socket.open(reactor_, net::Fd(fd))) std::abort();
+  if (!socket.open(reactor_, Fd(fd))) std::abort();
   socket_ = &socket;
   scope_ = &scope;
   scope.start(serve(options));

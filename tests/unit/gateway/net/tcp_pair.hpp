@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/net/fd.hpp"
+#include "base/fd.hpp"
 
 namespace envgate::net {
 

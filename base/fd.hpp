@@ -1,9 +1,11 @@
-// An owned file descriptor.
+// An owned file descriptor. Thread: any; one fd is used by one thread.
 #pragma once
+
+#include <unistd.h>
 
 #include <utility>
 
-namespace envgate::net {
+namespace envgate {
 
 class Fd {
  public:
@@ -19,10 +21,12 @@ class Fd {
   int get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
-  void reset();
+  void reset() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
 
  private:
   int fd_ = -1;
 };
 
-}  // namespace envgate::net
+}  // namespace envgate
