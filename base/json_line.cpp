@@ -1,6 +1,9 @@
 #include "base/json_line.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstring>
 
 namespace envgate {
 namespace {
@@ -26,6 +29,27 @@ std::size_t utf8_length(std::string_view s, std::size_t at) {
 
 constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
+// How many bytes at the front need no escape. Eight at a time: no byte of a word is below 0x20, above 0x7e, a
+// quote or a backslash. A borrow may tell of a byte above a true find only, so nothing is passed over.
+std::size_t plain_bytes(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  const auto zero_bytes = [](std::uint64_t word) { return (word - kOnes) & ~word & kHigh; };
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, text.data() + at, 8);
+    const std::uint64_t below = (word - kOnes * 0x20) | word | (word + kOnes);
+    if (((below & kHigh) | zero_bytes(word ^ (kOnes * '"')) | zero_bytes(word ^ (kOnes * '\\'))) != 0) break;
+  }
+  while (at < text.size() && is_plain(static_cast<unsigned char>(text[at]))) ++at;
+  return at;
+}
+
+char* copy(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
 void append_escape(std::string& out, unsigned char c) {
   static constexpr char kHex[] = "0123456789abcdef";
   switch (c) {
@@ -46,9 +70,9 @@ void append_escape(std::string& out, unsigned char c) {
 void append_json_string(std::string& out, std::string_view value) {
   out += '"';
   for (std::size_t i = 0; i < value.size();) {
-    const std::size_t begin = i;
-    while (i < value.size() && is_plain(static_cast<unsigned char>(value[i]))) ++i;
-    out.append(value, begin, i - begin);
+    const std::size_t plain = plain_bytes(value.substr(i));
+    out.append(value, i, plain);
+    i += plain;
     if (i == value.size()) break;
     const auto c = static_cast<unsigned char>(value[i]);
     if (c < 0x80) {
@@ -65,40 +89,55 @@ void append_json_string(std::string& out, std::string_view value) {
   out += '"';
 }
 
-void JsonLine::key(std::string_view name) {
-  if (!first_) out_ += ',';
+// Room for `,"name":` and `size` bytes, the name written: where the value goes.
+char* JsonLine::member(std::string_view name, std::size_t size) {
+  const std::size_t before = out_.size();
+  out_.resize(before + (first_ ? 3 : 4) + name.size() + size);
+  char* at = out_.data() + before;
+  if (!first_) *at++ = ',';
   first_ = false;
-  out_ += '"';
-  out_ += name;
-  out_ += "\":";
+  *at++ = '"';
+  at = copy(at, name);
+  *at++ = '"';
+  *at++ = ':';
+  return at;
+}
+
+JsonLine& JsonLine::raw(std::string_view name, std::string_view value) {
+  copy(member(name, value.size()), value);
+  return *this;
 }
 
 JsonLine& JsonLine::text(std::string_view name, std::string_view value) {
-  key(name);
-  append_json_string(out_, value);
+  if (plain_bytes(value) != value.size()) {
+    member(name, 0);
+    append_json_string(out_, value);
+    return *this;
+  }
+  char* at = member(name, value.size() + 2);
+  *at++ = '"';
+  *copy(at, value) = '"';
   return *this;
 }
 
 JsonLine& JsonLine::number(std::string_view name, std::int64_t value) {
-  key(name);
-  char digits[24];
-  const auto result = std::to_chars(digits, digits + sizeof(digits), value);
-  out_.append(digits, result.ptr);
-  return *this;
+  std::array<char, 24> digits;
+  const auto [end, error] = std::to_chars(digits.begin(), digits.end(), value);
+  return raw(name, {digits.data(), end});
 }
 
-JsonLine& JsonLine::real(std::string_view name, double value) {
-  key(name);
-  char digits[32];
-  const auto result = std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::general, 6);
-  out_.append(digits, result.ptr);
-  return *this;
+JsonLine& JsonLine::seconds(std::string_view name, std::chrono::nanoseconds value) {
+  const std::int64_t micros = std::max<std::int64_t>(value.count() / 1000, 0);
+  std::array<char, 24> digits;
+  char* at = std::to_chars(digits.begin(), digits.end(), micros / 1'000'000).ptr;
+  *at++ = '.';
+  for (std::int64_t rest = micros % 1'000'000, unit = 100'000; unit > 0; rest %= unit, unit /= 10)
+    *at++ = static_cast<char>('0' + rest / unit);
+  return raw(name, {digits.data(), at});
 }
 
 JsonLine& JsonLine::boolean(std::string_view name, bool value) {
-  key(name);
-  out_ += value ? "true" : "false";
-  return *this;
+  return raw(name, value ? "true" : "false");
 }
 
 }  // namespace envgate

@@ -4,6 +4,7 @@
 // becomes \ufffd, so that a line is always valid JSON.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,12 +19,13 @@ class JsonLine {
 
   JsonLine& text(std::string_view key, std::string_view value);
   JsonLine& number(std::string_view key, std::int64_t value);
-  JsonLine& real(std::string_view key, double value);  // six significant digits
+  JsonLine& seconds(std::string_view key, std::chrono::nanoseconds value);  // "1.000250": microseconds, >= 0
   JsonLine& boolean(std::string_view key, bool value);
   void end() { out_ += '}'; }
 
  private:
-  void key(std::string_view name);
+  char* member(std::string_view name, std::size_t size);
+  JsonLine& raw(std::string_view name, std::string_view value);
   std::string& out_;
   bool first_ = true;
 };

@@ -130,8 +130,8 @@ Line& Line::number(std::string_view key, std::int64_t value) {
   if (enabled_) json_.number(key, value);
   return *this;
 }
-Line& Line::real(std::string_view key, double value) {
-  if (enabled_) json_.real(key, value);
+Line& Line::seconds(std::string_view key, std::chrono::nanoseconds value) {
+  if (enabled_) json_.seconds(key, value);
   return *this;
 }
 Line& Line::boolean(std::string_view key, bool value) {

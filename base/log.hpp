@@ -7,6 +7,7 @@
 // The line is written when the temporary dies. Thread: any. No secret ever goes into a field.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,7 +46,7 @@ class Line {
   Line& environment(std::string_view id) { return text("environment_id", id); }
   Line& text(std::string_view key, std::string_view value);
   Line& number(std::string_view key, std::int64_t value);
-  Line& real(std::string_view key, double value);
+  Line& seconds(std::string_view key, std::chrono::nanoseconds value);
   Line& boolean(std::string_view key, bool value);
   Line& error(const Error& error) { return text("error", error.message); }
 

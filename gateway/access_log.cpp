@@ -14,13 +14,13 @@ AccessLog::Line::~Line() {
 bool AccessLog::enabled() { return log::enabled(log::Level::info); }
 
 AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment,
-                                const routing::Route* route, const IpAddress& source,
+                                const routing::Route* route, std::string_view source,
                                 std::string_view status) {
   return Line(*this, event, environment, route, source, status);
 }
 
 AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment,
-                      const routing::Route* route, const IpAddress& source, std::string_view status)
+                      const routing::Route* route, std::string_view source, std::string_view status)
     : log_(log), json_(log.lines_) {
   thread_local std::string timestamp;
   timestamp.clear();
@@ -30,7 +30,7 @@ AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view e
       .text("event", event)
       .text("environment_id", environment)
       .text("type", route ? routing::to_string(route->kind) : "")
-      .text("source_ip", source.to_string())
+      .text("source_ip", source)
       .text("username", "")
       .text("status", status);
 }

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/ip.hpp"
 #include "base/json_line.hpp"
 #include "gateway/loop/reactor.hpp"
 #include "routing/route.hpp"
@@ -30,7 +29,7 @@ class AccessLog final : loop::TurnEnd {
    private:
     friend class AccessLog;
     Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
-         const IpAddress& source, std::string_view status);
+         std::string_view source, std::string_view status);
     AccessLog& log_;
     JsonLine json_;
   };
@@ -38,7 +37,7 @@ class AccessLog final : loop::TurnEnd {
   // False where the level hides access lines.
   static bool enabled();
   Line line(std::string_view event, std::string_view environment, const routing::Route* route,
-            const IpAddress& source, std::string_view status);
+            std::string_view source, std::string_view status);
   void flush();
 
  private:

@@ -13,6 +13,7 @@ from measure import report
 from measure.bench import Bench
 from measure.cases import CASES
 from measure.process import LOAD_CORE
+from measure.proxies import ALL
 from measure.svg import picture
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,6 +26,10 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="small and few runs: all cases in less than 4 minutes on an idle machine")
     parser.add_argument("--repeats", type=int, help="runs of each (default: 6, or 2 with --quick)")
+    parser.add_argument("--peers", metavar="NAME[,NAME]", help="these beside envgate only; some of: "
+                        + " ".join(name for name in ALL if name not in ("envgate", "before")))
+    parser.add_argument("--before", type=Path, metavar="DIR",
+                        help="measure another build's envgate too, under the name `before`")
     parser.add_argument("--no-logs", dest="logs", action="store_false", help="nobody writes an access log")
     parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin", metavar="DIR",
                         help="where envgate is (default: build/release/bin)")
@@ -38,7 +43,20 @@ def arguments():
     unknown = sorted(set(options.cases) - set(CASES))
     if unknown:
         parser.error(f"no case is called {' or '.join(unknown)}; there are: {' '.join(CASES)}")
+    options.peers = chosen_peers(parser, options)
     return options
+
+
+def chosen_peers(parser, options):
+    """Everybody's name, ours first."""
+    others = [name for name in ALL if name not in ("envgate", "before")]
+    asked = others if options.peers is None else [name for name in options.peers.split(",") if name]
+    unknown = sorted(set(asked) - set(others))
+    if unknown:
+        parser.error(f"no peer is called {' or '.join(unknown)}; there are: {' '.join(others)}")
+    if options.before and not (options.before / "envgate").is_file():
+        parser.error(f"--before: there is no envgate in {options.before}")
+    return ["envgate"] + (["before"] if options.before else []) + [name for name in others if name in asked]
 
 
 def prepare_machine():

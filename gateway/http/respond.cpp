@@ -104,16 +104,16 @@ void log_request(Worker& worker, const Exchange& exchange, const gateway::Sessio
                  const Client& client, const Decision& decision, const Forwarded& done,
                  std::string_view request_id, loop::Time began) {
   gateway::Metrics& metrics = gateway::the_metrics();
-  const std::chrono::duration<double> took = worker.reactor.now() - began;
+  const loop::Clock::duration took = worker.reactor.now() - began;
   metrics.requests.add();
   gateway::Metrics::response(done.status);
-  if (!done.tunnel) metrics.request_seconds.observe(took.count());
+  if (!done.tunnel) metrics.request_seconds.observe(std::chrono::duration<double>(took).count());
   metrics.bytes_to_target.add(done.to_target);
   metrics.bytes_to_client.add(done.to_client);
   if (!gateway::AccessLog::enabled()) return;
   const RequestHead& request = exchange.request();
   auto line = worker.access_log.line(done.tunnel ? "websocket" : "http_request", decision.name.env.view(),
-                                     decision.target.route.get(), client.peer.address, done.result);
+                                     decision.target.route.get(), client.address, done.result);
   // The query is left out: Jupyter and its like put access tokens there.
   line->text("method", request.method_name)
       .text("host", request.authority.text)
@@ -123,7 +123,7 @@ void log_request(Worker& worker, const Exchange& exchange, const gateway::Sessio
       .number("code", done.status)
       .number("bytes_to_target", static_cast<std::int64_t>(done.to_target))
       .number("bytes_to_client", static_cast<std::int64_t>(done.to_client))
-      .real("duration", took.count())
+      .seconds("duration", took)
       .text("request_id", request_id)
       .number("session", static_cast<std::int64_t>(session.id));
 }
@@ -189,7 +189,7 @@ void log_unrouted(Worker& worker, const Client& client, int status, std::string_
   gateway::the_metrics().requests.add();
   gateway::Metrics::response(status);
   if (!gateway::AccessLog::enabled()) return;
-  auto line = worker.access_log.line("http_request", "", nullptr, client.peer.address, reason);
+  auto line = worker.access_log.line("http_request", "", nullptr, client.address, reason);
   line->number("code", status).text("request_id", request_id);
 }
 

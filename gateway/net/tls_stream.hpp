@@ -45,6 +45,7 @@ class TlsStream final : public Stream {
 
  private:
   friend struct TlsBio;
+  static void forget_errors();
   IoResult outcome(int result);
   int fill(char* into, std::size_t size);
   int drain(const char* from, std::size_t size);

@@ -28,7 +28,7 @@ void log_end(const Visit& visit, std::string_view status, const gateway::Session
   const std::string_view env = visit.route ? visit.route->env.view() : std::string_view();
   auto line =
       visit.worker.access_log.line(visit.protocol == Protocol::tcp ? "tcp_connection" : "ssh_connection", env,
-                                   visit.route.get(), visit.peer.address, status);
+                                   visit.route.get(), visit.peer.address.to_string(), status);
   line->number("source_port", visit.peer.port)
       .text("protocol", to_string(visit.protocol))
       .text("service", visit.service);
@@ -36,7 +36,7 @@ void log_end(const Visit& visit, std::string_view status, const gateway::Session
   line->number("session", static_cast<std::int64_t>(session->id))
       .number("bytes_to_target", static_cast<std::int64_t>(session->progress.to_target))
       .number("bytes_to_client", static_cast<std::int64_t>(session->progress.to_client))
-      .real("duration", std::chrono::duration<double>(visit.worker.reactor.now() - session->started).count());
+      .seconds("duration", visit.worker.reactor.now() - session->started);
 }
 
 // Tells an SSH client why, in a line before the identification, which RFC 4253 section 4.2 lets a server send

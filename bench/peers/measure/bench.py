@@ -3,6 +3,7 @@ import sys
 import time
 
 from .client import Client
+from .proxies import ALL
 from .rig import Rig
 
 
@@ -10,7 +11,8 @@ class Bench:
     def __init__(self, options):
         self.quick = options.quick
         self.repeats = options.repeats or (2 if options.quick else 6)
-        self.rig = Rig(options.bin, options.client, options.logs)
+        self.peers = options.peers
+        self.rig = Rig(options.bin, options.client, options.logs, options.before)
         self.client = Client(options.client)
         self.micro = options.micro
         self.discarded = []
@@ -19,9 +21,8 @@ class Bench:
         return quick if self.quick else full
 
     def who(self, *abilities):
-        """The names of all that can do every one of `abilities`, ours first."""
-        from .proxies import ALL
-        return [name for name, proxy in ALL.items() if set(abilities) <= proxy.can]
+        """The names of all that are measured and can do every one of `abilities`, ours first."""
+        return [name for name in self.peers if set(abilities) <= ALL[name].can]
 
     def say(self, text):
         print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

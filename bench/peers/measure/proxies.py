@@ -46,7 +46,10 @@ class Envgate(Proxy):
     def start(self):
         self.metrics = free_port()
         config = self.configure(METRICS=self.metrics, LEVEL="info" if self.rig.logs else "warn")
-        self.start_process(self.rig.bin / "envgate", "--config", config, ready=self.ready)
+        self.start_process(self.program(), "--config", config, ready=self.ready)
+
+    def program(self):
+        return self.rig.bin / "envgate"
 
     def ready(self):
         try:
@@ -61,6 +64,13 @@ class Envgate(Proxy):
                 if line.startswith("envgate_routes ") or line.startswith("envgate_routes{"):
                     return int(float(line.split()[-1]))
         return None
+
+
+class Before(Envgate):
+    """Another build of it: what a change has brought."""
+
+    def program(self):
+        return self.rig.before / "envgate"
 
 
 class Haproxy(Proxy):
@@ -134,5 +144,5 @@ class Direct(Proxy):
         self.start_process(*words, ready=lambda: accepts(self.echo))
 
 
-ALL = {"envgate": Envgate, "direct": Direct, "haproxy": Haproxy, "nginx": Nginx, "seed": Seed,
-       "nghttpx": Nghttpx, "openssh": OpenSsh}
+ALL = {"envgate": Envgate, "before": Before, "direct": Direct, "haproxy": Haproxy, "nginx": Nginx,
+       "seed": Seed, "nghttpx": Nghttpx, "openssh": OpenSsh}

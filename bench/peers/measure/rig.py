@@ -20,8 +20,9 @@ def other_env(number):
 
 
 class Rig:
-    def __init__(self, bin_directory, client, logs):
+    def __init__(self, bin_directory, client, logs, before=None):
         self.bin, self.client, self.logs = Path(bin_directory), Path(client), logs
+        self.before = before  # where another build is, to measure it too
         self.directory = Path(tempfile.mkdtemp(prefix="envgate-bench-"))
         self.proxies, self.servers, self.count = {}, [], 0
         try:

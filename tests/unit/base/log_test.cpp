@@ -52,9 +52,9 @@ TEST_F(Log, ALevelBelowIsNotWritten) {
   EXPECT_THAT(written(), HasSubstr("\"event\":\"shown\""));
   set_level(Level::error);
   warn("hidden_too");
-  error("loud").error(Error{"it broke", 0}).real("seconds", 1.5);
+  error("loud").error(Error{"it broke", 0}).seconds("seconds", std::chrono::milliseconds(1500));
   EXPECT_THAT(written(), Not(HasSubstr("hidden")));
-  EXPECT_THAT(written(), HasSubstr("\"error\":\"it broke\",\"seconds\":1.5"));
+  EXPECT_THAT(written(), HasSubstr("\"error\":\"it broke\",\"seconds\":1.500000"));
 }
 
 TEST_F(Log, APeersBytesCannotForgeALine) {
