@@ -4,6 +4,7 @@
 
 #include "gateway/http/chunked.hpp"
 #include "gateway/http/forwarder.hpp"
+#include "gateway/loop/event.hpp"
 #include "gateway/net/buffer.hpp"
 
 namespace envgate::http {
@@ -71,6 +72,7 @@ loop::Task<bool> Forwarder::more() {
     co_return false;
   }
   buffer.commit(got.bytes);
+  if (share_.used_up(got.bytes)) co_await loop::yield(worker_.reactor);
   co_return true;
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/http/target_pool.hpp"
 #include "gateway/http/upload.hpp"
 #include "gateway/http/websocket.hpp"
+#include "gateway/loop/fair_share.hpp"
 #include "gateway/relay/throttle.hpp"
 
 namespace envgate::http {
@@ -74,6 +75,7 @@ class Forwarder final : Abandoned {
   relay::Throttle throttle_;
   TargetConnectionPtr connection_;
   Upload upload_;
+  loop::FairShare share_{loop::kCopiedShare};
   ScratchPtr
       scratch_;  // the request's head as the target gets it, and the answer's fields; none under a tunnel
   ResponseHead response_;

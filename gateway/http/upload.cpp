@@ -1,6 +1,8 @@
 #include "gateway/http/upload.hpp"
 
 #include "gateway/http/chunked.hpp"
+#include "gateway/loop/event.hpp"
+#include "gateway/loop/fair_share.hpp"
 #include "gateway/net/stream.hpp"
 
 namespace envgate::http {
@@ -52,6 +54,7 @@ loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head,
     const bool passed = co_await send_piece(target, head, {});
     if (!passed) co_return false;
   }
+  loop::FairShare share(loop::kCopiedShare);
   for (;;) {
     const loop::Time asked = worker_.reactor.now();
     const BodyPiece piece = co_await exchange_.read_body(next_deadline());
@@ -65,6 +68,7 @@ loop::Task<bool> Upload::send_body(net::Stream& target, const std::string& head,
     const bool passed = co_await send_piece(target, head, piece.bytes);
     if (!passed) co_return false;
     sent += piece.bytes.size();
+    if (share.used_up(piece.bytes.size())) co_await loop::yield(worker_.reactor);
     if (throttle_) co_await throttle_.pause(worker_.reactor, true, piece.bytes.size());
   }
   if (!head_written_) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "gateway/loop/fair_share.hpp"
 #include "gateway/loop/scope.hpp"
 #include "gateway/net/buffer.hpp"
 #include "gateway/relay/pipe.hpp"
@@ -18,8 +19,8 @@ using loop::Direction;
 using net::IoResult;
 using net::IoStatus;
 
-// After this much in one go another task has its turn: about a millisecond at 4 GB/s.
-constexpr std::size_t kTurnBudget = 4 << 20;
+// Spliced: about a millisecond at 4 GB/s.
+constexpr std::size_t kSplicedShare = 4 << 20;
 
 // What both directions of one relay share: the first cause of the end, and the watch over silence.
 class Shared final : loop::Timer {
@@ -107,7 +108,7 @@ loop::Task<bool> check_identification(net::Socket& from, const Way& way) {
 }
 
 loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
-  std::size_t budget = kTurnBudget;
+  loop::FairShare share(loop::kCopiedShare);
   for (;;) {
     co_await net::wait_readable(from, loop::kNever);
     net::Buffer buffer;
@@ -129,12 +130,7 @@ loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
       buffer.release();
       co_await way.pause(got.bytes);
     }
-    if (got.bytes < budget) {
-      budget -= got.bytes;
-    } else {
-      budget = kTurnBudget;
-      co_await loop::yield(way.shared.reactor());
-    }
+    if (share.used_up(got.bytes)) co_await loop::yield(way.shared.reactor());
   }
 }
 
@@ -173,7 +169,7 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     const bool is_ssh = co_await check_identification(from, way);
     if (!is_ssh) co_return;
   }
-  std::size_t budget = kTurnBudget;
+  loop::FairShare share(kSplicedShare);
   const std::size_t step = way.step(way.options.pipe_size);
   Pipe pipe;
   for (;;) {
@@ -199,12 +195,7 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
     const bool drained = co_await drain(pipe, to, way);
     if (!drained) co_return way.write_failed();
     if (way.options.throttle) co_await way.pause(static_cast<std::size_t>(got));
-    if (static_cast<std::size_t>(got) < budget) {
-      budget -= static_cast<std::size_t>(got);
-    } else {
-      budget = kTurnBudget;
-      co_await loop::yield(way.shared.reactor());
-    }
+    if (share.used_up(static_cast<std::size_t>(got))) co_await loop::yield(way.shared.reactor());
   }
 }
 

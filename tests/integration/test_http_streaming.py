@@ -169,21 +169,35 @@ def endless(connection):
         connection.send(BLOCK)
 
 
-def test_long_downloads_do_not_starve_a_small_request(gateway, routes, host):
-    with EchoTarget(endless) as source:
+def endless_sink(connection):
+    """Takes a request without end, as fast as it comes."""
+    while connection.sock.recv(1 << 20):
+        pass
+
+
+def small_request_delays(gateway, host):
+    delays = []
+    with RawTls(gateway, host) as client:
+        for number in range(30):
+            begin = time.monotonic()
+            client.send(f"GET /{number} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert client.response()[0] == 200
+            delays.append(time.monotonic() - begin)
+    return sorted(delays)
+
+
+@pytest.mark.parametrize("script, curl", [
+    pytest.param(endless, ["-o", "/dev/null"], id="downloads"),
+    pytest.param(endless_sink, ["-T", "/dev/zero"], id="uploads")])
+def test_endless_bodies_do_not_starve_a_small_request(gateway, routes, host, script, curl):
+    with EchoTarget(script) as source:
         gateway.wait_route(routes.set("source", http=[http(8888, source.port)]))
-        downloads = [CurlPipe(gateway, gateway.host("source", 8888), "/", "-o", "/dev/null", http2=n % 2 == 0)
+        transfers = [CurlPipe(gateway, gateway.host("source", 8888), "/", *curl, http2=n % 2 == 0)
                      for n in range(4)]
         try:
-            wait_for(lambda: len(source.connections) == 4, "the downloads have not begun")
-            delays = []
-            with RawTls(gateway, host) as client:
-                for number in range(30):
-                    begin = time.monotonic()
-                    client.send(f"GET /{number} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-                    assert client.response()[0] == 200
-                    delays.append(time.monotonic() - begin)
-            assert sorted(delays)[len(delays) // 2] < 0.2 * SLOW, sorted(delays)
+            wait_for(lambda: len(source.connections) == 4, "the transfers have not begun")
+            delays = small_request_delays(gateway, host)
+            assert delays[len(delays) // 2] < 0.2 * SLOW, delays
         finally:
-            for download in downloads:
-                download.__exit__()
+            for transfer in transfers:
+                transfer.__exit__()
