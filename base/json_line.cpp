@@ -38,8 +38,9 @@ std::size_t plain_bytes(std::string_view text) {
   for (; at + 8 <= text.size(); at += 8) {
     std::uint64_t word;
     std::memcpy(&word, text.data() + at, 8);
-    const std::uint64_t below = (word - kOnes * 0x20) | word | (word + kOnes);
-    if (((below & kHigh) | zero_bytes(word ^ (kOnes * '"')) | zero_bytes(word ^ (kOnes * '\\'))) != 0) break;
+    const std::uint64_t outside = (word - kOnes * 0x20) | word | (word + kOnes);
+    const std::uint64_t special = zero_bytes(word ^ (kOnes * '"')) | zero_bytes(word ^ (kOnes * '\\'));
+    if (((outside & kHigh) | special) != 0) break;
   }
   while (at < text.size() && is_plain(static_cast<unsigned char>(text[at]))) ++at;
   return at;

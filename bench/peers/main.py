@@ -13,7 +13,7 @@ from measure import report
 from measure.bench import Bench
 from measure.cases import CASES
 from measure.process import LOAD_CORE
-from measure.proxies import ALL
+from measure.proxies import PEERS
 from measure.svg import picture
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,8 +26,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="small and few runs: all cases in less than 4 minutes on an idle machine")
     parser.add_argument("--repeats", type=int, help="runs of each (default: 6, or 2 with --quick)")
-    parser.add_argument("--peers", metavar="NAME[,NAME]", help="these beside envgate only; some of: "
-                        + " ".join(name for name in ALL if name not in ("envgate", "before")))
+    parser.add_argument("--peers", metavar="NAME[,NAME]",
+                        help="these beside envgate only; some of: " + " ".join(PEERS))
     parser.add_argument("--before", type=Path, metavar="DIR",
                         help="measure another build's envgate too, under the name `before`")
     parser.add_argument("--no-logs", dest="logs", action="store_false", help="nobody writes an access log")
@@ -49,14 +49,13 @@ def arguments():
 
 def chosen_peers(parser, options):
     """Everybody's name, ours first."""
-    others = [name for name in ALL if name not in ("envgate", "before")]
-    asked = others if options.peers is None else [name for name in options.peers.split(",") if name]
-    unknown = sorted(set(asked) - set(others))
+    asked = PEERS if options.peers is None else [name for name in options.peers.split(",") if name]
+    unknown = sorted(set(asked) - set(PEERS))
     if unknown:
-        parser.error(f"no peer is called {' or '.join(unknown)}; there are: {' '.join(others)}")
+        parser.error(f"no peer is called {' or '.join(unknown)}; there are: {' '.join(PEERS)}")
     if options.before and not (options.before / "envgate").is_file():
         parser.error(f"--before: there is no envgate in {options.before}")
-    return ["envgate"] + (["before"] if options.before else []) + [name for name in others if name in asked]
+    return ["envgate"] + (["before"] if options.before else []) + [name for name in PEERS if name in asked]
 
 
 def prepare_machine():

@@ -85,7 +85,7 @@ Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
 }  // namespace
 
 Result<Fd> UnixSocket::listen(const std::string& path, const std::string& account,
-                                   const std::string& group) {
+                              const std::string& group) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(address.sun_path)) return refuse(path, "is too long for a socket's path");

@@ -9,9 +9,9 @@
 
 #include <string>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "gateway/admin/message.hpp"
-#include "base/fd.hpp"
 
 namespace envgate::admin {
 

@@ -8,6 +8,7 @@
 
 #include "gateway/http/h2_callbacks.hpp"
 #include "gateway/loop/event.hpp"
+#include "gateway/loop/fair_share.hpp"
 
 namespace envgate::http {
 namespace {
@@ -110,13 +111,13 @@ void H2Session::ready() {
 
 loop::Task<void> H2Session::read() {
   net::Buffer input;
-  std::size_t budget = kTurnBytes, forgotten = 0;
+  loop::FairShare share(kTurnBytes);
+  std::size_t forgotten = 0;
   for (;;) {
     const IoResult got = stream_.try_read(input.space());
     if (got.status == IoStatus::blocked) {
       input.release();
       co_await Readable{*this, got.wait_for};
-      budget = kTurnBytes;
       continue;
     }
     if (!got.ok()) co_return;
@@ -125,12 +126,9 @@ loop::Task<void> H2Session::read() {
     } else if (!feed({input.space().data(), got.bytes})) {
       co_return;
     }
-    if (got.bytes < budget) {
-      budget -= got.bytes;
-    } else {
+    if (share.used_up(got.bytes)) {
       input.release();
       co_await loop::yield(reactor_);
-      budget = kTurnBytes;
     }
   }
 }

@@ -2,10 +2,10 @@
 // Thread: bind_listener any; Listener the reactor's.
 #pragma once
 
+#include "base/fd.hpp"
 #include "base/ip.hpp"
 #include "base/result.hpp"
 #include "gateway/loop/reactor.hpp"
-#include "base/fd.hpp"
 
 namespace envgate::net {
 

@@ -2,10 +2,10 @@
 // Owns: the fd. Thread: the reactor's.
 #pragma once
 
+#include "base/fd.hpp"
 #include "base/ip.hpp"
 #include "base/result.hpp"
 #include "gateway/loop/task.hpp"
-#include "base/fd.hpp"
 #include "gateway/net/stream.hpp"
 
 namespace envgate::net {

@@ -144,5 +144,6 @@ class Direct(Proxy):
         self.start_process(*words, ready=lambda: accepts(self.echo))
 
 
-ALL = {"envgate": Envgate, "before": Before, "direct": Direct, "haproxy": Haproxy, "nginx": Nginx,
-       "seed": Seed, "nghttpx": Nghttpx, "openssh": OpenSsh}
+PEERS = {"direct": Direct, "haproxy": Haproxy, "nginx": Nginx, "seed": Seed, "nghttpx": Nghttpx,
+         "openssh": OpenSsh}
+ALL = {"envgate": Envgate, "before": Before, **PEERS}
