@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kEventsPerWait = 256;
 constexpr unsigned kHandshakesPerTurn = 16;  // about 5 ms of turn at 0.3 ms each (FACTS, "HTTPS")
+constexpr unsigned kMostUnasked = 2;
+constexpr std::uint32_t kAlways = EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 thread_local Reactor* current_reactor = nullptr;
 
@@ -36,7 +38,7 @@ Result<void> Watch::open(Reactor& reactor, int fd) {
   }
   Reactor::Slot& entry = reactor.slots_[slot];
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | kAlways;
   event.data.u64 = (std::uint64_t{entry.generation} << 32) | slot;
   if (epoll_ctl(reactor.epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     const int error = errno;
@@ -49,15 +51,13 @@ Result<void> Watch::open(Reactor& reactor, int fd) {
   slot_ = slot;
   // Nothing is known yet: let the first call find out. A fresh socket is nearly always writable.
   ready_[0] = ready_[1] = true;
-  peer_closed_ = false;
+  peer_closed_ = muted_ = false;
+  unasked_ = 0;
   return {};
 }
 
 void Watch::close() {
   if (!reactor_) return;
-  // Closing the fd takes it off the epoll; DEL is for an fd that lives on (a dup, or one handed to another
-  // reactor).
-  epoll_ctl(reactor_->epoll_, EPOLL_CTL_DEL, fd_, nullptr);
   Reactor::Slot& entry = reactor_->slots_[slot_];
   entry.watch = nullptr;
   ++entry.generation;
@@ -69,11 +69,26 @@ void Watch::close() {
 void Watch::arm(Direction d, Waiter& waiter) {
   CHECK(reactor_ && (!waiters_[index(d)] || waiters_[index(d)] == &waiter));
   waiters_[index(d)] = &waiter;
+  if (d == Direction::read) listen_again();
+}
+
+void Watch::mute(bool on) {
+  epoll_event event{};
+  event.events = kAlways | (on ? 0u : EPOLLIN);
+  event.data.u64 = (std::uint64_t{reactor_->slots_[slot_].generation} << 32) | slot_;
+  // MOD looks at the socket anew: what came meanwhile is an edge (epoll_ctl(2)).
+  CHECK(epoll_ctl(reactor_->epoll_, EPOLL_CTL_MOD, fd_, &event) == 0);
+  muted_ = on;
+}
+
+void Watch::unasked() {
+  if (!muted_ && ++unasked_ >= kMostUnasked) mute(true);
 }
 
 void Watch::deliver(std::uint32_t events) {
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) peer_closed_ = true;
   const bool broken = events & (EPOLLHUP | EPOLLERR);
+  if ((events & EPOLLIN) && ready_[0] && !waiters_[0] && !waiters_[1]) unasked();
   if (broken || (events & (EPOLLIN | EPOLLRDHUP))) ready_[0] = true;
   if (broken || (events & EPOLLOUT)) ready_[1] = true;
   // The first waiter may close or destroy this watch: look again through the slot before the second.

@@ -2,8 +2,8 @@
 // fire timers, run what other threads posted, run what asked to run later, then the turn's ends (one write
 // per HTTP/2 session, one write of the access log).
 //
-// An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is not called again until
-// it is closed. An event carries the slot's generation, so that one which was already fetched for a closed fd
+// An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is called again only for
+// one that keeps waking in vain. An event carries the slot's generation, so that one which was already fetched for a closed fd
 // is dropped.
 //
 // Thread: all of it belongs to the thread in run(); `post` and `stop` are the only doors from other threads.
@@ -41,6 +41,10 @@ enum class Direction : std::uint8_t { read, write };
 // One fd's readiness. A direction counts as ready until a system call has said EAGAIN, or was short where
 // that means the same; the caller says so with `clear`. After a FIN (EPOLLRDHUP) or an error the read
 // direction stays ready for ever, since a short read must then not hide the end of the stream.
+//
+// A peer that goes on sending while its bytes are not read, because the other side is slow, would wake the
+// reactor for each segment. After two such wake-ups the read direction is taken out of the epoll until it is
+// cleared or armed; the end of the stream is told all the same.
 class Watch {
  public:
   Watch() = default;
@@ -48,7 +52,8 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   ~Watch() { close(); }
 
-  // Owns: does not own `fd`; close() must come before the fd is closed.
+  // Owns: does not own `fd`. close() comes just before the fd is closed, which takes it off the epoll: it must
+  // be the only descriptor of its file.
   Result<void> open(Reactor& reactor, int fd);
   void close();
   bool is_open() const { return reactor_ != nullptr; }
@@ -57,6 +62,7 @@ class Watch {
   bool ready(Direction d) const { return ready_[index(d)]; }
   void clear(Direction d) {
     if (d == Direction::write || !peer_closed_) ready_[index(d)] = false;
+    if (d == Direction::read) listen_again();
   }
   bool peer_closed() const {
     return peer_closed_;
@@ -71,12 +77,20 @@ class Watch {
   friend class Reactor;
   static std::size_t index(Direction d) { return static_cast<std::size_t>(d); }
   void deliver(std::uint32_t events);
+  void unasked();
+  void mute(bool on);
+  void listen_again() {
+    unasked_ = 0;
+    if (muted_) mute(false);
+  }
 
   Reactor* reactor_ = nullptr;
   int fd_ = -1;
   std::uint32_t slot_ = 0;
   bool ready_[2] = {false, false};
   bool peer_closed_ = false;
+  bool muted_ = false;
+  std::uint8_t unasked_ = 0;  // wake-ups since the last clear(read) that told nobody anything
   Waiter* waiters_[2] = {nullptr, nullptr};
 };
 

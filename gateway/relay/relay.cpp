@@ -3,8 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <utility>
 
 #include "gateway/loop/fair_share.hpp"
 #include "gateway/loop/scope.hpp"
@@ -21,6 +21,9 @@ using net::IoStatus;
 
 // Spliced: about a millisecond at 4 GB/s.
 constexpr std::size_t kSplicedShare = 4 << 20;
+
+// A splice of less costs more than copying it: two calls, and the pipe's pages.
+constexpr std::size_t kLittle = 8 * 1024;
 
 // What both directions of one relay share: the first cause of the end, and the watch over silence.
 class Shared final : loop::Timer {
@@ -42,6 +45,9 @@ class Shared final : loop::Timer {
     progress_.last_activity = now();
   }
 
+  // True for the second direction that ends.
+  bool ended() { return std::exchange(one_ended_, true); }
+
   loop::Reactor& reactor() { return client_.watch().reactor(); }
   End end() const { return end_; }
 
@@ -58,6 +64,7 @@ class Shared final : loop::Timer {
   loop::Clock::duration idle_;
   Progress& progress_;
   End end_ = End::closed;
+  bool one_ended_ = false;
 };
 
 // One direction, seen from the side that is read.
@@ -65,6 +72,7 @@ struct Way {
   Shared& shared;
   const Options& options;
   bool from_client;
+  bool sockets;  // between two of them
 
   std::size_t step(std::size_t most) const { return options.throttle ? options.throttle.step(most) : most; }
   // Requires: the throttle is not empty.
@@ -74,30 +82,37 @@ struct Way {
 
   void read_failed() const { shared.finish(from_client ? End::client_reset : End::target_reset); }
   void write_failed() const { shared.finish(from_client ? End::target_reset : End::client_reset); }
+  // The end of one direction goes on as a FIN; that of both is the closing, a call less.
+  void pass_on_end(net::Stream& to) const {
+    if (!shared.ended() || !sockets) to.shutdown_write();
+  }
 };
 
-// Looks at the first bytes without taking them, until they are an SSH identification. False: finished.
-loop::Task<bool> check_identification(net::Socket& from, const Way& way) {
-  // Shared by all relays of the thread: the bytes stay in the socket, and nothing suspends while they are
-  // looked at.
-  thread_local std::array<char, ssh::kServerLinesMax + ssh::kIdentificationMax> seen;
+// Reads the first bytes and holds them back until they are an SSH identification. False: finished.
+loop::Task<bool> pass_identification(net::Stream& from, net::Stream& to, const Way& way) {
+  net::Buffer seen;
   ssh::BannerScanner scanner(way.from_client ? ssh::Peer::client : ssh::Peer::server);
   const loop::Deadline deadline = way.shared.reactor().after(way.options.banner_timeout);
   for (;;) {
-    const IoResult peeked = from.try_peek(seen);
-    if (peeked.ok()) {
-      const ssh::Banner banner = scanner.scan({seen.data(), peeked.bytes});
-      if (banner.state == ssh::Banner::ssh) co_return true;
-      if (banner.state == ssh::Banner::not_ssh || peeked.bytes == seen.size()) break;
-      from.watch().clear(Direction::read);  // the bytes stay; only new ones are news
-      if (from.watch().ready(Direction::read)) break;  // the peer has closed: no more will come
-    } else if (peeked.status == IoStatus::error) {
+    const IoResult got = from.try_read(seen.space());
+    if (got.ok()) {
+      seen.commit(got.bytes);
+      const ssh::Banner banner = scanner.scan(seen.bytes());
+      if (banner.state == ssh::Banner::not_ssh || (banner.state == ssh::Banner::need_more && seen.full()))
+        break;
+      if (banner.state == ssh::Banner::need_more) continue;
+      const IoResult sent = co_await net::write_all(to, seen.bytes(), loop::kNever);
+      if (sent.ok()) way.shared.moved(way.from_client, seen.size());
+      else way.write_failed();
+      co_return sent.ok();
+    }
+    if (got.status == IoStatus::end) break;
+    if (got.status == IoStatus::error) {
       way.read_failed();
       co_return false;
-    } else if (peeked.status == IoStatus::end) {
-      break;
     }
-    const bool ready = co_await loop::WatchReady(from.watch(), Direction::read, deadline);
+    if (seen.empty()) seen.release();
+    const bool ready = co_await loop::WatchReady(from.watch(), got.wait_for, deadline);
     if (!ready) {
       way.shared.finish(way.from_client ? End::client_too_slow : End::target_too_slow);
       co_return false;
@@ -107,7 +122,10 @@ loop::Task<bool> check_identification(net::Socket& from, const Way& way) {
   co_return false;
 }
 
-loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
+enum class Flow : std::uint8_t { over, goes_on };
+
+// Copies until the end; between sockets until a read fills the buffer: then it is bulk, and goes on by splice.
+loop::Task<Flow> copy(net::Stream& from, net::Stream& to, const Way& way) {
   loop::FairShare share(loop::kCopiedShare);
   for (;;) {
     co_await net::wait_readable(from, loop::kNever);
@@ -121,27 +139,37 @@ loop::Task<void> copy(net::Stream& from, net::Stream& to, Way way) {
         co_await loop::WatchReady(from.watch(), Direction::write, loop::kNever);
       continue;
     }
-    if (got.status == IoStatus::error) co_return way.read_failed();
-    if (got.status == IoStatus::end) co_return to.shutdown_write();
+    if (got.status == IoStatus::error) co_return way.read_failed(), Flow::over;
+    if (got.status == IoStatus::end) co_return way.pass_on_end(to), Flow::over;
     const IoResult sent = co_await net::write_all(to, {room.data(), got.bytes}, loop::kNever);
-    if (!sent.ok()) co_return way.write_failed();
+    if (!sent.ok()) co_return way.write_failed(), Flow::over;
     way.shared.moved(way.from_client, got.bytes);
     if (way.options.throttle) {
       buffer.release();
       co_await way.pause(got.bytes);
     }
+    if (way.sockets && got.bytes == room.size()) co_return Flow::goes_on;
     if (share.used_up(got.bytes)) co_await loop::yield(way.shared.reactor());
   }
 }
 
-// Fills the pipe with what the socket has. 0: the end; < 0: -errno.
-ssize_t fill(net::Socket& from, Pipe& pipe, std::size_t size) {
-  ssize_t moved;
-  do moved = ::splice(from.fd(), nullptr, pipe.write_end(), nullptr, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-  while (moved < 0 && errno == EINTR);
-  if (moved < 0) return -errno;
-  pipe.held = static_cast<std::size_t>(moved);
-  return moved;
+// Fills the pipe with what the socket has: bytes moved. 0: nothing now, or the end, as `error` tells: EAGAIN,
+// another errno, or 0 for the end. What arrives in small segments is gathered: one call empties them all.
+std::size_t fill(net::Socket& from, Pipe& pipe, std::size_t size, int& error) {
+  while (pipe.held < size) {
+    const ssize_t moved = ::splice(from.fd(), nullptr, pipe.write_end(), nullptr, size - pipe.held,
+                                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (moved > 0) {
+      pipe.held += static_cast<std::size_t>(moved);
+      continue;
+    }
+    error = moved == 0 ? 0 : errno;
+    if (error == EINTR) continue;
+    // EAGAIN: no bytes, or no room for more buffers, however small. Not knowing which, the next call finds out.
+    if (error == EAGAIN && pipe.held == 0) from.watch().clear(Direction::read);
+    break;
+  }
+  return pipe.held;
 }
 
 // Empties the pipe into the socket. False: the socket is broken.
@@ -164,11 +192,8 @@ loop::Task<bool> drain(Pipe& pipe, net::Socket& to, const Way& way) {
   co_return true;
 }
 
-loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
-  if (way.options.require_ssh) {
-    const bool is_ssh = co_await check_identification(from, way);
-    if (!is_ssh) co_return;
-  }
+// Splices until the end, or until little comes, which is better copied.
+loop::Task<Flow> splice(net::Socket& from, net::Socket& to, const Way& way) {
   loop::FairShare share(kSplicedShare);
   const std::size_t step = way.step(way.options.pipe_size);
   Pipe pipe;
@@ -177,34 +202,39 @@ loop::Task<void> splice_way(net::Socket& from, net::Socket& to, Way way) {
       pipe.give_back();
       co_await loop::WatchReady(from.watch(), Direction::read, loop::kNever);
     }
-    if (!pipe.is_open() && !pipe.take(way.options.pipe_size)) {
-      co_await copy(from, to, way);
-      co_return;
-    }
-    const ssize_t got = fill(from, pipe, step);
-    if (got == -EAGAIN) {
-      from.watch().clear(Direction::read);
-      continue;
-    }
-    if (got == 0) co_return to.shutdown_write();
-    if (got < 0) co_return way.read_failed();
-    // The pipe takes 16 buffers or more, however small: a splice of fewer bytes than that did not stop for
-    // want of room, so the socket is empty and the splice that would only say EAGAIN is spared. Keystrokes
-    // are such.
-    if (got < 16) from.watch().clear(Direction::read);
+    if (!pipe.is_open() && !pipe.take(way.options.pipe_size)) co_return Flow::goes_on;
+    int error = 0;
+    const std::size_t got = fill(from, pipe, step, error);
+    if (got == 0 && error == EAGAIN) continue;
+    if (got == 0 && error == 0) co_return way.pass_on_end(to), Flow::over;
+    if (got == 0) co_return way.read_failed(), Flow::over;
     const bool drained = co_await drain(pipe, to, way);
-    if (!drained) co_return way.write_failed();
-    if (way.options.throttle) co_await way.pause(static_cast<std::size_t>(got));
-    if (share.used_up(static_cast<std::size_t>(got))) co_await loop::yield(way.shared.reactor());
+    if (!drained) co_return way.write_failed(), Flow::over;
+    if (way.options.throttle) co_await way.pause(got);
+    if (got < kLittle) co_return Flow::goes_on;
+    if (share.used_up(got)) co_await loop::yield(way.shared.reactor());
   }
 }
 
-loop::Task<void> copy_way(net::Stream& from, net::Stream& to, Way way) {
-  if (way.options.require_ssh && !way.from_client) {
-    const bool is_ssh = co_await check_identification(static_cast<net::Socket&>(from), way);
+loop::Task<void> between_streams(net::Stream& from, net::Stream& to, Way way) {
+  if (way.options.require_ssh) {
+    const bool is_ssh = co_await pass_identification(from, to, way);
     if (!is_ssh) co_return;
   }
   co_await copy(from, to, way);
+}
+
+loop::Task<void> between_sockets(net::Socket& from, net::Socket& to, Way way) {
+  if (way.options.require_ssh) {
+    const bool is_ssh = co_await pass_identification(from, to, way);
+    if (!is_ssh) co_return;
+  }
+  for (;;) {
+    const Flow copied = co_await copy(from, to, way);
+    if (copied == Flow::over) co_return;
+    const Flow spliced = co_await splice(from, to, way);
+    if (spliced == Flow::over) co_return;
+  }
 }
 
 }  // namespace
@@ -220,8 +250,8 @@ loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Op
                               Progress& progress) {
   Shared shared(client, target, options, progress);
   loop::Scope ways;
-  ways.start(splice_way(client, target, Way{shared, options, true}));
-  ways.start(splice_way(target, client, Way{shared, options, false}));
+  ways.start(between_sockets(client, target, Way{shared, options, true, true}));
+  ways.start(between_sockets(target, client, Way{shared, options, false, true}));
   co_await ways.ended();
   co_return shared.end();
 }
@@ -230,8 +260,8 @@ loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Op
                               Progress& progress) {
   Shared shared(client, target, options, progress);
   loop::Scope ways;
-  ways.start(copy_way(client, target, Way{shared, options, true}));
-  ways.start(copy_way(target, client, Way{shared, options, false}));
+  ways.start(between_streams(client, target, Way{shared, options, true, false}));
+  ways.start(between_streams(target, client, Way{shared, options, false, false}));
   co_await ways.ended();
   co_return shared.end();
 }

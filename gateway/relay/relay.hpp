@@ -1,5 +1,6 @@
-// Moving bytes both ways between a client and a target until both are done: by splice(2) between two sockets,
-// so that payload never enters this process, or by copying where one side is TLS.
+// Moving bytes both ways between a client and a target until both are done. Between two sockets what comes in
+// bulk goes by splice(2), so that it never enters this process; keystrokes are copied, which for them is
+// cheaper, and so is everything where one side is TLS.
 //
 // Half-close is kept: an end on one side becomes a FIN on the other, and the other direction goes on.
 // Backpressure is not reading: what a slow side does not take stays in the kernel and, at most, in one pipe
@@ -35,19 +36,19 @@ enum class End : std::uint8_t {
 std::string_view to_string(End end);
 
 struct Options {
-  bool require_ssh = false;  // check both sides' first bytes before anything is passed on
+  bool require_ssh = false;  // hold each side's first bytes back until they are an SSH identification
   loop::Clock::duration banner_timeout = std::chrono::seconds(10);
   loop::Clock::duration idle_timeout{0};  // 0: none
   std::size_t pipe_size = 1 << 20;        // bytes; the kernel may grant less
   Throttle throttle;
 };
 
-// Two sockets, by splice. With no pipe to be had (EMFILE) it copies instead.
+// Two sockets. With no pipe to be had (EMFILE) all is copied. Requires: the caller closes both when it is over,
+// which sends the FINs that are still due.
 loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options,
                               Progress& progress);
 
-// Any two streams, by copying. Options::require_ssh checks the target alone: the client's stream cannot be
-// peeked, its bytes are the caller's to check; and the target must then be a net::Socket.
+// Any two streams.
 loop::Task<End> relay_streams(net::Stream& client, net::Stream& target, const Options& options,
                               Progress& progress);
 

@@ -90,6 +90,26 @@ std::string_view refusal_reason(relay::End end) {
   }
 }
 
+// Keep-alive probes on both sides, from the first minute's end on: a short connection does not pay eight system
+// calls for what it will not use.
+class KeepAliveLater final : loop::Timer {
+ public:
+  // `client`: null where it is TLS, whose socket is the front's.
+  KeepAliveLater(Worker& worker, net::Socket* client, net::Socket& target)
+      : worker_(worker), client_(client), target_(target) {
+    worker.reactor.timers().arm(*this, worker.reactor.now() + std::chrono::minutes(1));
+  }
+
+ private:
+  void expired() override {
+    for (const net::Socket* const socket : {client_, &target_})
+      if (socket) net::set_keep_alive(socket->fd(), worker_.keep_alive());
+  }
+  Worker& worker_;
+  net::Socket* client_;
+  net::Socket& target_;
+};
+
 // Connects to the target and relays until the end. `client` is a Socket where `direct` is not null.
 loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket* direct) {
   Worker& worker = visit.worker;
@@ -110,7 +130,7 @@ loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket*
         "environment " + visit.route->env.str() + (slow ? " does not answer" : " refuses the connection"));
   }
   session.target_stream = &target;
-  net::set_keep_alive(target.fd(), worker.keep_alive());
+  const KeepAliveLater keep_alive(worker, direct, target);
   relay::Options options;
   options.require_ssh = visit.protocol != Protocol::tcp;
   options.banner_timeout = settings->timeouts.ssh_banner;
@@ -160,7 +180,6 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
   if (match.tcp) visit.service = match.tcp->service;
   const gateway::ActiveConnection active(visit.protocol);
   if (!may_enter(visit, client)) co_return;
-  net::set_keep_alive(client.fd(), worker.keep_alive());
   co_await relay_to_target(visit, client, &client);
 }
 
