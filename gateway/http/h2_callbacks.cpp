@@ -3,6 +3,7 @@
 #include <array>
 #include <new>
 
+#include "gateway/http/h2_allocator.hpp"
 #include "gateway/http/h2_fields.hpp"
 #include "gateway/http/h2_session.hpp"
 
@@ -189,8 +190,12 @@ ssize_t h2_read_callback(nghttp2_session* session, std::int32_t stream, std::uin
 
 nghttp2_session* make_h2_session(H2Session& owner, const H2Options& options) {
   nghttp2_session* session = nullptr;
-  if (nghttp2_session_server_new2(&session, H2Callbacks::all(), &owner, H2Callbacks::options()) != 0)
-    throw std::bad_alloc();
+  {
+    const H2Allocator making;
+    if (nghttp2_session_server_new3(&session, H2Callbacks::all(), &owner, H2Callbacks::options(),
+                                    H2Allocator::functions()) != 0)
+      throw std::bad_alloc();
+  }
   const std::size_t list_size =
       options.head.head + 32 * options.head.fields;  // as RFC 9113 section 6.5.2 counts
   const std::array<nghttp2_settings_entry, 5> settings = {{

@@ -300,6 +300,8 @@ void H2Session::fill() {
     std::memcpy(out_.space().data(), rest_.data(), n);
     out_.commit(n);
     rest_.remove_prefix(n);
+    // The record is full, and another session may be asked next: see h2_allocator.hpp.
+    if (!rest_.empty()) rest_ = kept_rest_.assign(rest_);
   }
 }
 

@@ -13,6 +13,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -135,7 +136,8 @@ class H2Session final : loop::TurnEnd, loop::Waiter, loop::Timer {
   loop::Direction write_waits_for_ = loop::Direction::write, read_waits_for_ = loop::Direction::read;
   std::coroutine_handle<> reader_;
   net::Buffer out_;             // one record, gathered
-  std::string_view rest_;       // of what nghttp2 has serialised, in its memory until it is asked again
+  std::string_view rest_;       // of what nghttp2 has serialised, in its memory or in kept_rest_
+  std::string kept_rest_;       // what did not fit into a record: rare
   H2Exchange* collecting_ = nullptr;  // whose header block is arriving
   std::vector<H2Exchange*> exchanges_, starting_;
   unsigned running_ = 0;        // tasks
