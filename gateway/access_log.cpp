@@ -7,8 +7,8 @@ namespace envgate::gateway {
 AccessLog::Line::~Line() {
   json_.end();
   log_.lines_ += '\n';
-  if (log_.lines_.size() > 12 * 1024) log_.flush();
-  else log_.reactor_.at_turn_end(log_);
+  if (log_.lines_.size() >= kMost) log_.flush();
+  else if (!log_.armed()) log_.reactor_.timers().arm(log_, log_.reactor_.now() + kDelay);
 }
 
 bool AccessLog::enabled() { return log::enabled(log::Level::info); }

@@ -5,7 +5,6 @@
 #include "gateway/http/date.hpp"
 #include "gateway/http/forwarder.hpp"
 #include "gateway/http/h1_parser.hpp"
-#include "gateway/http/tunnel.hpp"
 #include "gateway/loop/scope.hpp"
 #include "gateway/metrics.hpp"
 
@@ -63,16 +62,10 @@ Forwarder::Forwarder(gateway::Worker& worker, gateway::Session& session, Exchang
 Forwarder::~Forwarder() {
   exchange_.on_abandoned(nullptr);
   if (!multiplexed()) session_.target_stream = nullptr;
-  session_.progress.to_target += multiplexed() || !out_.tunnel ? out_.to_target : 0;
-  session_.progress.to_client += multiplexed() || !out_.tunnel ? out_.to_client : 0;
-  give_scratch_back();
-}
-
-void Forwarder::give_scratch_back() {
-  if (!scratch_) return;
+  session_.progress.to_target += out_.to_target;
+  session_.progress.to_client += out_.to_client;
   response_.clear();
   response_.fields.swap(scratch_->fields);
-  scratch_.reset();
 }
 
 void Forwarder::abandoned() {
@@ -293,18 +286,9 @@ loop::Task<void> Forwarder::start_tunnel() {
   out_.reusable = false;
   exchange_.send_head(response_, forwarding);
   connection_->received.consume(head_size_);
-  give_scratch_back();  // a tunnel may be idle for days
   exchange_.on_abandoned(nullptr);
   const bool flushed = co_await exchange_.flush();
-  if (!flushed) co_return;
-  // An HTTP/2 connection carries several: each counts for itself, and is added to the session when it is
-  // over.
-  relay::Progress own;
-  relay::Progress& progress = multiplexed() ? own : session_.progress;
-  const relay::Progress before = progress;
-  out_.result = co_await run_tunnel(worker_, exchange_, *connection_, throttle_, progress);
-  out_.to_target = progress.to_target - before.to_target;
-  out_.to_client = progress.to_client - before.to_client;
+  if (flushed) out_.tunnel_target = std::move(connection_);
 }
 
 // The client cannot be given a whole answer any more.

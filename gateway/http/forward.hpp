@@ -1,9 +1,10 @@
 // Takes one request to a target and its answer back: a pooled or new connection, the head regenerated, the
 // body streamed both ways at once, nothing held whole. A websocket upgrade that the target accepts becomes a
-// tunnel. Thread: the worker's.
+// tunnel, which the caller runs. Thread: the worker's.
 #pragma once
 
 #include "gateway/http/exchange.hpp"
+#include "gateway/http/target_pool.hpp"
 #include "gateway/loop/task.hpp"
 #include "gateway/session.hpp"
 #include "gateway/worker.hpp"
@@ -21,6 +22,7 @@ struct Forwarded {
   std::string_view result = "success";  // a literal in snake_case
   std::uint64_t to_target = 0, to_client = 0;  // body bytes
   bool tunnel = false;
+  TargetConnectionPtr tunnel_target;  // where a tunnel is now due: run_tunnel
   bool reusable = true;  // HTTP/1: the client's connection may carry another request
 };
 

@@ -44,7 +44,6 @@ class Forwarder final : Abandoned {
   loop::Task<Attempt> attempt();
   loop::Task<Attempt> no_answer(Head got);
   void write_head(std::string& out);
-  void give_scratch_back();
   loop::Task<Head> read_head();
   loop::Task<Head> read_more_head();
   loop::Deadline head_due() const;
@@ -76,8 +75,7 @@ class Forwarder final : Abandoned {
   TargetConnectionPtr connection_;
   Upload upload_;
   loop::FairShare share_{loop::kCopiedShare};
-  ScratchPtr
-      scratch_;  // the request's head as the target gets it, and the answer's fields; none under a tunnel
+  ScratchPtr scratch_;  // the request's head as the target gets it, and the answer's fields
   ResponseHead response_;
   std::array<char, kWebSocketKeySize> generated_key_{};
   std::size_t head_size_ = 0;  // of the response, still in connection_->received

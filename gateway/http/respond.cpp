@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/http/forward.hpp"
+#include "gateway/http/tunnel.hpp"
 #include "gateway/http/websocket.hpp"
 #include "gateway/metrics.hpp"
 #include "routing/names.hpp"
@@ -176,6 +177,7 @@ loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& ex
   if (decision.allowed) {
     session.route = decision.target.route;
     co_await forward(worker, session, exchange, client, decision.target, request_id, done);
+    if (done.tunnel_target) co_await run_tunnel(worker, session, exchange, *decision.target.route, done);
   } else {
     co_await answer_refused(exchange, decision, request_id, done);
   }

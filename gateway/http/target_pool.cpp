@@ -69,7 +69,8 @@ loop::Task<Result<TargetConnectionPtr>> TargetPool::open(TargetKey key) {
   if (connected && key.scheme == routing::Scheme::https) {
     ssl_st* const ssl = worker_.tls_client->connect(key.env.str());
     if (!ssl) co_return fail("TLS to the target: out of memory", ENOMEM);
-    connection->tls.emplace().open(connection->socket, ssl);
+    connection->tls = std::make_unique<net::TlsStream>();
+    connection->tls->open(connection->socket, ssl);
     connected = co_await connection->tls->handshake(deadline);
   }
   if (!connected) {

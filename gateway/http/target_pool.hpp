@@ -5,7 +5,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -43,7 +42,7 @@ class TargetConnection final : loop::Waiter, loop::Timer {
 
   const TargetKey key;
   net::Socket socket;
-  std::optional<net::TlsStream> tls;  // after socket: destroyed first
+  std::unique_ptr<net::TlsStream> tls;  // after socket: destroyed first
   net::Buffer received;
   bool reused = false;
 

@@ -3,6 +3,7 @@
 #include "gateway/loop/event.hpp"
 #include "gateway/loop/scope.hpp"
 #include "gateway/net/buffer.hpp"
+#include "gateway/relay/relay.hpp"
 
 namespace envgate::http {
 namespace {
@@ -82,37 +83,62 @@ class IdleWatch final : loop::Timer {
   bool fired_ = false;
 };
 
-}  // namespace
-
-loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange,
-                                        TargetConnection& connection, const relay::Throttle& throttle,
+// What either side sent behind its handshake, before the relay takes over. A literal where that failed.
+loop::Task<std::string_view> send_first(net::Stream& client, net::Buffer early, TargetConnection& target,
                                         relay::Progress& progress) {
-  relay::Options options;
-  options.throttle = throttle;
-  options.idle_timeout = worker.settings->timeouts.tunnel_idle;
-  net::Buffer early;
-  if (net::Stream* const client = exchange.tunnel(early)) {
-    // What either side sent behind its handshake goes first; the relay takes over behind it.
-    const net::IoResult written = co_await net::write_all(connection.stream(), early.bytes(), loop::kNever);
-    if (!written.ok()) co_return "target_reset";
-    progress.to_target += early.size();
-    early.release();
-    const net::IoResult answered =
-        co_await net::write_all(*client, connection.received.bytes(), loop::kNever);
-    if (!answered.ok()) co_return "client_reset";
-    progress.to_client += connection.received.size();
-    connection.received.release();
-    const relay::End end = co_await relay::relay_streams(*client, connection.stream(), options, progress);
-    co_return end == relay::End::closed ? "success" : relay::to_string(end);
-  }
-  progress.last_activity = worker.reactor.now();
+  const net::IoResult written = co_await net::write_all(target.stream(), early.bytes(), loop::kNever);
+  if (!written.ok()) co_return "target_reset";
+  progress.to_target += early.size();
+  const net::IoResult answered = co_await net::write_all(client, target.received.bytes(), loop::kNever);
+  if (!answered.ok()) co_return "client_reset";
+  progress.to_client += target.received.size();
+  target.received.release();
+  co_return "success";
+}
+
+// An HTTP/2 stream.
+loop::Task<std::string_view> tunnel_exchange(Exchange& exchange, TargetConnection& target,
+                                             const relay::Options& options, relay::Progress& progress) {
+  progress.last_activity = target.socket.watch().reactor().now();
   bool reset = false;
-  IdleWatch idle(exchange, connection.stream(), progress, options.idle_timeout);
+  IdleWatch idle(exchange, target.stream(), progress, options.idle_timeout);
   loop::Scope ways;
-  ways.start(to_target(exchange, connection.stream(), throttle, progress));
-  ways.start(to_client(exchange, connection, throttle, progress, reset));
+  ways.start(to_target(exchange, target.stream(), options.throttle, progress));
+  ways.start(to_client(exchange, target, options.throttle, progress, reset));
   co_await ways.ended();
   co_return idle.fired() ? "idle" : reset ? "target_reset" : "success";
+}
+
+}  // namespace
+
+loop::Task<void> run_tunnel(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                            const routing::Route& route, Forwarded& out) {
+  TargetConnection& target = *out.tunnel_target;
+  relay::Options options;
+  options.throttle = gateway::throttle_of(worker, route);
+  options.idle_timeout = worker.settings->timeouts.tunnel_idle;
+  net::Buffer early;
+  net::Stream* const client = exchange.tunnel(early);
+  // HTTP/2 carries several tunnels: each counts for itself, and is added to the session when it is over.
+  relay::Progress own;
+  relay::Progress& progress = client ? session.progress : own;
+  const relay::Progress before = progress;
+  if (client) {
+    session.target_stream = &target.stream();
+    out.result = co_await send_first(*client, std::move(early), target, progress);
+    if (out.result == "success") {
+      const relay::End end = co_await relay::relay_streams(*client, target.stream(), options, progress);
+      if (end != relay::End::closed) out.result = relay::to_string(end);
+    }
+    session.target_stream = nullptr;
+  } else {
+    out.result = co_await tunnel_exchange(exchange, target, options, progress);
+    session.progress.to_target += own.to_target;
+    session.progress.to_client += own.to_client;
+  }
+  out.to_target = progress.to_target - before.to_target;
+  out.to_client = progress.to_client - before.to_client;
+  out.tunnel_target.reset();
 }
 
 }  // namespace envgate::http

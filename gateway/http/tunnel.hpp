@@ -2,18 +2,17 @@
 // Thread: the worker's.
 #pragma once
 
-#include <string_view>
-
 #include "gateway/http/exchange.hpp"
-#include "gateway/http/target_pool.hpp"
-#include "gateway/relay/relay.hpp"
+#include "gateway/http/forward.hpp"
+#include "gateway/loop/task.hpp"
+#include "gateway/session.hpp"
 #include "gateway/worker.hpp"
 
 namespace envgate::http {
 
-// Runs until it is over; returns why, a literal for the log. Adds its bytes to `progress`.
-loop::Task<std::string_view> run_tunnel(gateway::Worker& worker, Exchange& exchange,
-                                        TargetConnection& connection, const relay::Throttle& throttle,
-                                        relay::Progress& progress);
+// Runs the tunnel to `out.tunnel_target`, which forward() has opened, until it is over; then `out` tells why
+// and how many bytes. Apart from forward(), whose memory a tunnel that is idle for days need not hold.
+loop::Task<void> run_tunnel(gateway::Worker& worker, gateway::Session& session, Exchange& exchange,
+                            const routing::Route& route, Forwarded& out);
 
 }  // namespace envgate::http

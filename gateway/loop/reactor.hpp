@@ -3,8 +3,8 @@
 // per HTTP/2 session, one write of the access log).
 //
 // An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is called again only for
-// one that keeps waking in vain. An event carries the slot's generation, so that one which was already fetched for a closed fd
-// is dropped.
+// one that keeps waking in vain. An event carries the slot's generation, so that one which was already
+// fetched for a closed fd is dropped.
 //
 // Thread: all of it belongs to the thread in run(); `post` and `stop` are the only doors from other threads.
 #pragma once
@@ -52,8 +52,8 @@ class Watch {
   Watch& operator=(const Watch&) = delete;
   ~Watch() { close(); }
 
-  // Owns: does not own `fd`. close() comes just before the fd is closed, which takes it off the epoll: it must
-  // be the only descriptor of its file.
+  // Owns: does not own `fd`. close() comes just before the fd is closed, which takes it off the epoll: it
+  // must be the only descriptor of its file.
   Result<void> open(Reactor& reactor, int fd);
   void close();
   bool is_open() const { return reactor_ != nullptr; }

@@ -122,34 +122,40 @@ loop::Task<bool> pass_identification(net::Stream& from, net::Stream& to, const W
   co_return false;
 }
 
-enum class Flow : std::uint8_t { over, goes_on };
+enum class Flow : std::uint8_t { over, goes_on, bulk };
 
-// Copies until the end; between sockets until a read fills the buffer: then it is bulk, and goes on by splice.
+// One read, passed on. Apart from the waiting for it, so that an idle relay holds little memory.
+loop::Task<Flow> copy_piece(net::Stream& from, net::Stream& to, const Way& way, loop::FairShare& share) {
+  net::Buffer buffer;
+  const std::span<char> room = buffer.space();
+  const IoResult got = from.try_read(room.first(way.step(room.size())));
+  if (got.status == IoStatus::blocked) {
+    // A part of a TLS record; or TLS wants to write first, which the next write of ours does as well.
+    buffer.release();
+    if (got.wait_for == Direction::write)
+      co_await loop::WatchReady(from.watch(), Direction::write, loop::kNever);
+    co_return Flow::goes_on;
+  }
+  if (got.status == IoStatus::error) co_return way.read_failed(), Flow::over;
+  if (got.status == IoStatus::end) co_return way.pass_on_end(to), Flow::over;
+  const IoResult sent = co_await net::write_all(to, {room.data(), got.bytes}, loop::kNever);
+  if (!sent.ok()) co_return way.write_failed(), Flow::over;
+  way.shared.moved(way.from_client, got.bytes);
+  buffer.release();
+  if (way.options.throttle) co_await way.pause(got.bytes);
+  if (way.sockets && got.bytes == room.size()) co_return Flow::bulk;
+  if (share.used_up(got.bytes)) co_await loop::yield(way.shared.reactor());
+  co_return Flow::goes_on;
+}
+
+// Copies until the end; between sockets until a read fills the buffer: then it is bulk, and goes on by
+// splice.
 loop::Task<Flow> copy(net::Stream& from, net::Stream& to, const Way& way) {
   loop::FairShare share(loop::kCopiedShare);
   for (;;) {
     co_await net::wait_readable(from, loop::kNever);
-    net::Buffer buffer;
-    const std::span<char> room = buffer.space();
-    const IoResult got = from.try_read(room.first(way.step(room.size())));
-    if (got.status == IoStatus::blocked) {
-      // A part of a TLS record; or TLS wants to write first, which the next write of ours does as well.
-      buffer.release();
-      if (got.wait_for == Direction::write)
-        co_await loop::WatchReady(from.watch(), Direction::write, loop::kNever);
-      continue;
-    }
-    if (got.status == IoStatus::error) co_return way.read_failed(), Flow::over;
-    if (got.status == IoStatus::end) co_return way.pass_on_end(to), Flow::over;
-    const IoResult sent = co_await net::write_all(to, {room.data(), got.bytes}, loop::kNever);
-    if (!sent.ok()) co_return way.write_failed(), Flow::over;
-    way.shared.moved(way.from_client, got.bytes);
-    if (way.options.throttle) {
-      buffer.release();
-      co_await way.pause(got.bytes);
-    }
-    if (way.sockets && got.bytes == room.size()) co_return Flow::goes_on;
-    if (share.used_up(got.bytes)) co_await loop::yield(way.shared.reactor());
+    const Flow flow = co_await copy_piece(from, to, way, share);
+    if (flow != Flow::goes_on) co_return flow;
   }
 }
 
@@ -165,7 +171,7 @@ std::size_t fill(net::Socket& from, Pipe& pipe, std::size_t size, int& error) {
     }
     error = moved == 0 ? 0 : errno;
     if (error == EINTR) continue;
-    // EAGAIN: no bytes, or no room for more buffers, however small. Not knowing which, the next call finds out.
+    // EAGAIN: no bytes, or no room for more buffers, however small; the next call finds out which.
     if (error == EAGAIN && pipe.held == 0) from.watch().clear(Direction::read);
     break;
   }

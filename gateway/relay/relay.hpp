@@ -43,8 +43,8 @@ struct Options {
   Throttle throttle;
 };
 
-// Two sockets. With no pipe to be had (EMFILE) all is copied. Requires: the caller closes both when it is over,
-// which sends the FINs that are still due.
+// Two sockets. With no pipe to be had (EMFILE) all is copied. Requires: the caller closes both when it is
+// over, which sends the FINs that are still due.
 loop::Task<End> relay_sockets(net::Socket& client, net::Socket& target, const Options& options,
                               Progress& progress);
 

@@ -90,8 +90,8 @@ std::string_view refusal_reason(relay::End end) {
   }
 }
 
-// Keep-alive probes on both sides, from the first minute's end on: a short connection does not pay eight system
-// calls for what it will not use.
+// Keep-alive probes on both sides, from the first minute's end on: a short connection does not pay eight
+// system calls for what it will not use.
 class KeepAliveLater final : loop::Timer {
  public:
   // `client`: null where it is TLS, whose socket is the front's.

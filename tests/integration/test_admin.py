@@ -105,7 +105,8 @@ def test_kill_ends_one_live_session(ssh_gateway, sshd, tmp_path):
         assert bystander.finish() == (b"over\n", 0)
         _, err = envctl(ssh_gateway, "gateway", "kill", str(victim.session["id"]), status=1)
         assert "there is no session" in err
-    killed = [line for line in ssh_gateway.log_lines(contract.SSH_EVENT) if line["status"] == "killed"]
+    killed = wait_for(lambda: [line for line in ssh_gateway.log_lines(contract.SSH_EVENT)
+                               if line["status"] == "killed"], "no line for the killed session")
     assert [line["session"] for line in killed] == [victim.session["id"]]
 
 

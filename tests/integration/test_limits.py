@@ -327,4 +327,5 @@ def test_proxy_header_on_an_ssh_port(limited, ssh_target, routes):
     assert ssh_answer(port, "127.0.0.3", v1("203.0.113.7") + BANNER)[1].startswith(b"envgate: ")
     assert [bytes(c.received) for c in ssh_target.connections[:2]] == [BANNER] * 2
     assert not any(b"PROXY" in c.received for c in ssh_target.connections)
-    assert "198.51.100.7" in [line["source_ip"] for line in gateway.log_lines(contract.SSH_EVENT)]
+    wait_for(lambda: "198.51.100.7" in [line["source_ip"] for line in gateway.log_lines(contract.SSH_EVENT)],
+             "no line for the refused connection")

@@ -55,6 +55,17 @@ loop::Task<void> TestServer::serve(H2Options options) {
   socket_->close();
 }
 
+void TestServer::add(int fd) {
+  reactor_.post([this, fd] { scope_->start(serve_another(fd)); });
+}
+
+loop::Task<void> TestServer::serve_another(int fd) {
+  net::Socket socket;
+  if (!socket.open(reactor_, Fd(fd))) std::abort();
+  H2Session session(reactor_, socket, *this, {});
+  co_await session.run();
+}
+
 void TestServer::cancel() {
   std::atomic<bool> done{false};
   reactor_.post([this, &done] {

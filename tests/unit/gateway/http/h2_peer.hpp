@@ -22,9 +22,11 @@ class TestServer final : H2Service {
  public:
   using Handler = loop::Task<bool> (*)(TestServer&, Exchange&);
 
-  // Takes `fd`. `send_buffer`: SO_SNDBUF, 0 to leave it as it is.
+  // Takes `fd`.
   TestServer(int fd, Handler handler, const H2Options& options = {});
   ~TestServer();
+
+  void add(int fd);  // another connection, on the same thread; takes it
 
   bool ended() const { return ended_; }
   bool is_busy() const { return busy_; }
@@ -46,6 +48,7 @@ class TestServer final : H2Service {
   void busy(bool busy) override { busy_ = busy; }
   bool draining() const override { return draining_; }
   loop::Task<void> serve(H2Options options);
+  loop::Task<void> serve_another(int fd);
   void run(int fd, H2Options options);
 
   Handler handler_;

@@ -56,6 +56,45 @@ TEST(H2Session, AnswersARequest) {
   EXPECT_TRUE(server.misbehaviour().empty());
 }
 
+// A head of 9 KB that tells its request from all others.
+Task<bool> long_head(TestServer& server, Exchange& exchange) {
+  const Running running(server);
+  std::string value;
+  while (value.size() < 3'000) value += exchange.request().path;
+  ResponseHead head = response(200, Framing::length, 2);
+  for (const char* name : {"x-one", "x-two", "x-three"}) head.fields.push_back({name, value});
+  exchange.send_head(head, http2_forwarding(Framing::length));
+  co_return co_await exchange.send_last("ok");
+}
+
+// All sessions of a thread pack their frames in one buffer: what one has not sent yet must not be lost when
+// another is asked.
+TEST(H2Session, LongHeadsOfSeveralConnectionsStayApart) {
+  SocketPair first, second;
+  TestServer server(first.server, long_head);
+  server.add(second.server);
+  TestClient slow(first.client), quick(second.client);
+  const auto ask = [](TestClient& client, std::string_view letter) {
+    std::vector<std::int32_t> asked;
+    for (int i = 0; i < 60; ++i) asked.push_back(client.get("/" + std::string(letter) + std::to_string(i)));
+    return asked;
+  };
+  const auto check = [](TestClient& client, std::string_view letter, const std::vector<std::int32_t>& asked) {
+    ASSERT_TRUE(client.run_until([&] { return client.stream(asked.back()).closed; }));
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      std::string value;
+      while (value.size() < 3'000) value += "/" + std::string(letter) + std::to_string(i);
+      for (const char* name : {"x-one", "x-two", "x-three"})
+        ASSERT_EQ(client.stream(asked[i]).field(name), value) << name << " of " << letter << i;
+    }
+  };
+  const auto slow_asked = ask(slow, "s");  // half a megabyte: the server stops in the middle of a head
+  ASSERT_TRUE(slow.run_until([&] { return !slow.stream(slow_asked[0]).heads.empty(); }));
+  const auto quick_asked = ask(quick, "q");
+  check(quick, "q", quick_asked);
+  check(slow, "s", slow_asked);
+}
+
 TEST(H2Session, EchoesABody) {
   SocketPair pair;
   TestServer server(pair.server, echo);
