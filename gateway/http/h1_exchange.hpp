@@ -48,6 +48,8 @@ class H1Exchange final : public Exchange, loop::Waiter {
   void begin_body();
   std::string_view available();
   void take(std::size_t n);
+  std::span<char> room_for_more();
+  void gather();
   loop::Task<bool> read_more(loop::Deadline deadline, BodyPiece& failure);
   BodyPiece next_of_length(std::string_view input);
   BodyPiece next_of_chunked(std::string_view input, bool& need_more);
@@ -59,7 +61,7 @@ class H1Exchange final : public Exchange, loop::Waiter {
   gateway::Worker& worker_;
   net::Stream& stream_;
   net::Buffer& input_;
-  net::Buffer more_;          // the body's bytes that came later than the head
+  net::Outbox more_;          // the body's bytes that came later than the head
   std::size_t used_;          // of input_: the head and the part of the body that was taken
   ScratchPtr scratch_;  // the request's fields, and what is written with the next piece; none under a tunnel
   RequestHead request_;

@@ -2,6 +2,7 @@
 """HTTPS as customers use it: curl over HTTP/1.1 and HTTP/2 through the gateway to a real application,
 and raw TLS for what curl does not send. What the application saw is part of each answer (its /echo)."""
 import gzip
+import hashlib
 import json
 import re
 import threading
@@ -203,6 +204,18 @@ def test_pipelined_requests_are_answered_in_order(gateway, host):
     with RawTls(gateway, host) as client:
         client.send(b"".join(f"GET /{n} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode() for n in range(10)))
         assert [json.loads(client.response()[2])["path"] for _ in range(10)] == [f"/{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize("size", [1, 17_000, 34_815, 100_000, 1_000_001])
+def test_a_request_right_behind_a_body_is_the_next_one(gateway, host, size):
+    """Large bodies are read several records at a time, but never beyond their end."""
+    body = bytes(n * 7 % 251 for n in range(size))
+    with RawTls(gateway, host) as client:
+        for turn in range(3):
+            client.send(f"POST /upload HTTP/1.1\r\nHost: {host}\r\nContent-Length: {size}\r\n\r\n".encode()
+                        + body + f"GET /behind{turn} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert json.loads(client.response()[2])["sha256"] == hashlib.sha256(body).hexdigest()
+            assert json.loads(client.response()[2])["path"] == f"/behind{turn}"
 
 
 def test_connection_close_is_obeyed(gateway, host):
