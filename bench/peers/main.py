@@ -14,7 +14,7 @@ from measure.bench import Bench
 from measure.cases import CASES
 from measure.process import LOAD_CORE
 from measure.proxies import PEERS
-from measure.svg import picture
+from measure.svg import overview, picture
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -79,6 +79,7 @@ def run_cases(bench, options):
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / f"{case}.svg").write_text(picture(mine))
         (options.out / "peers.json").write_text(report.as_json(figures))
+        (options.out / "overview.svg").write_text(overview(figures))
     return figures
 
 
