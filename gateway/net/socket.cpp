@@ -102,6 +102,7 @@ void set_no_delay(int fd) {
 }
 
 void set_keep_alive(int fd, const KeepAlive& keep_alive) {
+  if (keep_alive.idle.count() == 0) return;
   const int on = 1;
   const int idle = static_cast<int>(keep_alive.idle.count()),
             interval = static_cast<int>(keep_alive.interval.count());

@@ -35,7 +35,7 @@ class Socket final : public Stream {
 
 // Keep-alive probes, so that a peer that vanished is noticed even where no deadline applies.
 struct KeepAlive {
-  std::chrono::seconds idle{60}, interval{15};
+  std::chrono::seconds idle{60}, interval{15};  // idle 0: none
   int probes = 4;
 };
 

@@ -90,14 +90,15 @@ std::string_view refusal_reason(relay::End end) {
   }
 }
 
-// Keep-alive probes on both sides, from the first minute's end on: a short connection does not pay eight
-// system calls for what it will not use.
+// Keep-alive probes on both sides, asked for when the first of them could be due: a short connection does not
+// pay eight system calls for what it will not use.
 class KeepAliveLater final : loop::Timer {
  public:
   // `client`: null where it is TLS, whose socket is the front's.
   KeepAliveLater(Worker& worker, net::Socket* client, net::Socket& target)
       : worker_(worker), client_(client), target_(target) {
-    worker.reactor.timers().arm(*this, worker.reactor.now() + std::chrono::minutes(1));
+    const loop::Clock::duration first = worker.keep_alive().idle;
+    if (first.count() > 0) worker.reactor.timers().arm(*this, worker.reactor.now() + first);
   }
 
  private:

@@ -363,3 +363,30 @@ def test_a_real_session_lives_through_changes_around_it(gateway, routes, sshd, t
         routes.remove(f"other{number}")
     session.join()
     assert done and done[0].stdout == BLOCK * 32
+
+
+# -- peers that vanish
+
+def timers(port):
+    """Which timers run on the sockets of this machine that have `port` at either end: the `tr` column of
+    /proc/net/tcp. 2: keep-alive."""
+    ending = f":{port:04X}"
+    lines = [line.split() for line in open("/proc/net/tcp", encoding="ascii").readlines()[1:]]
+    return [line[5].split(":")[0] for line in lines
+            if line[3] == "01" and (line[1].endswith(ending) or line[2].endswith(ending))]
+
+
+@pytest.mark.parametrize("keepalive, probed", [("1s", True), ("0", False)])
+def test_a_silent_session_is_probed_on_both_sides(make_gateway, routes, target, keepalive, probed):
+    gateway = make_gateway({"tcp": {"keepalive": keepalive}})
+    port, _ = open_route(gateway, routes, "silent", target)
+    with say_hello(port) as session:
+        if probed:
+            for end in (port, target.port):
+                wait_for(lambda: "02" in timers(end), f"nobody probes the connection to port {end}")
+        else:
+            other, _ = open_route(gateway, routes, "other", target)  # the time that the first would need
+            say_hello(other).close()
+            assert "02" not in timers(port) + timers(target.port)
+        session.sendall(b"alive")
+        assert recv_exactly(session, 5) == b"alive"

@@ -10,7 +10,8 @@ STYLE = "font-family: sans-serif; font-size: 13px"
 COLOURS = {OURS: "#1f6f54", DIRECT: "#c9c9c9"}
 PEER_COLOURS = {"haproxy": "#2f6db5", "nginx": "#c2593f", "nghttpx": "#8a63b0", "seed": "#b8860b",
                 "openssh": "#7a7a7a"}
-LEAST, MOST = 0.5, 8  # the overview's scale; what is beyond stands at its edge
+# The overview: from here to there; what is beyond its scale stands at the edge.
+WIDE, FROM, TO, LEAST, MOST = 820, 330, 760, 0.5, 8
 
 
 def _text(x, y, text, more=""):
@@ -56,7 +57,7 @@ def picture(figures):
 
 def _place(ratio):
     share = log(min(max(ratio, LEAST), MOST) / LEAST) / log(MOST / LEAST)
-    return 250 + share * (WIDTH - 250 - 60)
+    return FROM + share * (TO - FROM)
 
 
 def _dot(x, y, name):
@@ -68,10 +69,10 @@ def _dot(x, y, name):
 def _row(figure, y):
     peers = {name: figure.median(name) for name in figure.names() if name in PEER_COLOURS}
     ours, best = figure.median(OURS), min(peers.values())
-    row = [_text(242, y + 4, f"{figure.case}: {figure.metric}"[:38], 'text-anchor="end"'),
-           f'<line x1="250" x2="{WIDTH - 60}" y1="{y}" y2="{y}" stroke="#eee"/>']
+    row = [_text(FROM - 10, y + 4, f"{figure.case}: {figure.metric}"[:42], 'text-anchor="end"'),
+           f'<line x1="{FROM}" x2="{TO}" y1="{y}" y2="{y}" stroke="#eee"/>']
     row += [_dot(_place(value / best), y, name) for name, value in peers.items()]
-    return row + [_dot(_place(ours / best), y, OURS), _text(WIDTH - 50, y + 4, f"{ours / best:.2f}")]
+    return row + [_dot(_place(ours / best), y, OURS), _text(TO + 10, y + 4, f"{ours / best:.2f}")]
 
 
 def overview(figures):
@@ -91,5 +92,5 @@ def overview(figures):
         parts += [f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 12}" y2="{y - 8}" stroke="#999"'
                   f' stroke-dasharray="{"none" if ratio == 1 else "2 4"}"/>',
                   _text(x, y + 8, f"{ratio:g}", 'text-anchor="middle"')]
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 16}" style="{STYLE}">\n'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDE}" height="{y + 16}" style="{STYLE}">\n'
             f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
