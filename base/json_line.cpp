@@ -47,6 +47,7 @@ std::size_t plain_bytes(std::string_view text) {
 }
 
 char* copy(char* to, std::string_view text) {
+  if (text.empty()) return to;  // its pointer may be null, which memcpy does not take
   std::memcpy(to, text.data(), text.size());
   return to + text.size();
 }

@@ -23,6 +23,14 @@ TEST(JsonString, EscapesWhatJsonCannotHold) {
   EXPECT_EQ(json_quoted(std::string_view("\0\x1f\x7f", 3)), R"("\u0000\u001f\u007f")");
 }
 
+TEST(JsonLine, AViewOfNothingIsAnEmptyText) {
+  std::string out;
+  JsonLine line(out);
+  line.text("none", std::string_view());  // a null pointer: undefined for memcpy, which a sanitizer tells
+  line.end();
+  EXPECT_EQ(out, R"({"none":""})");
+}
+
 TEST(JsonString, KeepsUtf8) {
   for (const char* text : {"é", "网关", "\xf0\x9f\x90\xa7", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"})
     EXPECT_EQ(json_quoted(text), "\"" + std::string(text) + "\"");
