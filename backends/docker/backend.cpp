@@ -55,8 +55,10 @@ Outcome<std::optional<DockerBackend::Found>> DockerBackend::find(const EnvId& en
                                         " and lacks its labels: somebody else made it. It was not touched; "
                                         "rename or remove it");
   }
-  Found found{text_at(container, {"Id"}), text_at(container, {"State", "Status"}),
-              observed_of(settings_, environment, container)};
+  Found found{text_at(container, {"Id"}), text_at(container, {"State", "Status"}), {}, {}};
+  found.seen = observed_of(settings_, environment, container);
+  found.network_id = text_at(container, {"NetworkSettings", "Networks",
+                                         network_name(settings_.install, found.seen.owner), "NetworkID"});
   if (found.id.empty())
     return failure(Cause::failed, "the engine shows container " + name + " without its id");
   return std::optional<Found>(std::move(found));
@@ -84,7 +86,7 @@ Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, co
   auto lock = lock_shared_things(call);
   if (!lock) return tl::unexpected(std::move(lock.error()));
   auto network = ensure_network(engine_, settings_, wanted.owner, call);
-  if (!network) return network;
+  if (!network) return tl::unexpected(std::move(network.error()));
   if (wanted.gpu.count > 0) {
     auto containers = list_containers(engine_, settings_, call);
     if (!containers) return tl::unexpected(std::move(containers.error()));
@@ -133,11 +135,15 @@ Outcome<void> DockerBackend::ensure_container(const Wanted& wanted, const Call& 
 Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, const Call& call) {
   tell(call, "start", "");
   const std::string path = "/containers/" + found.id, doing = "start " + env(wanted.environment);
-  // While it was stopped somebody may have removed its network: the engine looks it up by name again.
+  // While it was stopped somebody may have removed its network.
   auto lock = lock_shared_things(call);
   if (!lock) return tl::unexpected(std::move(lock.error()));
   auto network = ensure_network(engine_, settings_, wanted.owner, call);
-  if (!network) return network;
+  if (!network) return tl::unexpected(std::move(network.error()));
+  if (!found.network_id.empty() && found.network_id != *network) {
+    auto joined = rejoin_network(engine_, settings_, wanted.owner, found.id, call);
+    if (!joined) return joined;
+  }
   auto started = engine_.post(path + (found.status == "paused" ? "/unpause" : "/start"), json(), doing, call);
   if (!started) return tl::unexpected(std::move(started.error()));
   return {};

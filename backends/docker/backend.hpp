@@ -31,7 +31,8 @@ class DockerBackend final : public Backend {
  private:
   struct Found {
     std::string id;
-    std::string status;  // the engine's own word
+    std::string status;      // the engine's own word
+    std::string network_id;  // of its owner's network; empty before its first start
     Observed seen;
   };
   // Nothing: not there. Errors: conflict, if it is not ours.

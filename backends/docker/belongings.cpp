@@ -57,18 +57,34 @@ Outcome<void> remove_volumes(Engine& engine, const Settings& settings, const Env
   return {};
 }
 
-Outcome<void> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
-                             const Call& call) {
+Outcome<std::string> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
+                                    const Call& call) {
   const std::string name = network_name(settings.install, owner);
   for (int attempt = 0;; ++attempt) {
     auto found = engine.find("/networks/" + name, "look for network " + name, call);
     if (!found) return tl::unexpected(std::move(found.error()));
-    if (*found) return check_network(settings, owner, **found);
+    if (*found) {
+      auto ours = check_network(settings, owner, **found);
+      if (!ours) return tl::unexpected(std::move(ours.error()));
+      return text_at(**found, {"Id"});
+    }
     auto made = engine.post("/networks/create", network_body(settings, owner), "make network " + name, call);
-    if (made) return {};
+    if (made) return text_at(*made, {"Id"});
     // Another controller was first.
     if (made.error().cause != Cause::conflict || attempt > 0) return tl::unexpected(std::move(made.error()));
   }
+}
+
+Outcome<void> rejoin_network(Engine& engine, const Settings& settings, const std::string& owner,
+                             const std::string& container, const Call& call) {
+  const std::string name = network_name(settings.install, owner);
+  auto left = engine.post("/networks/" + name + "/disconnect", {{"Container", container}, {"Force", true}},
+                          "leave the old network " + name, call);
+  if (!left) return tl::unexpected(std::move(left.error()));
+  auto joined = engine.post("/networks/" + name + "/connect", json::object({{"Container", container}}),
+                            "join network " + name, call);
+  if (!joined) return tl::unexpected(std::move(joined.error()));
+  return {};
 }
 
 Outcome<void> sweep_networks(Engine& engine, const Settings& settings, const Call& call) {

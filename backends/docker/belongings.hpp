@@ -13,8 +13,12 @@ Outcome<void> ensure_volumes(Engine& engine, const Settings& settings, const Wan
                              const Call& call);
 Outcome<void> remove_volumes(Engine& engine, const Settings& settings, const EnvId& environment,
                              const Call& call);
-Outcome<void> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
-                             const Call& call);
+// Its id.
+Outcome<std::string> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
+                                    const Call& call);
+// For a stopped container whose network was removed and made again: it still knows the old one by its id.
+Outcome<void> rejoin_network(Engine& engine, const Settings& settings, const std::string& owner,
+                             const std::string& container, const Call& call);
 // Removes our networks of which no container of ours has the owner.
 Outcome<void> sweep_networks(Engine& engine, const Settings& settings, const Call& call);
 // GET /containers/json of this install, stopped ones too.

@@ -26,7 +26,9 @@ TEST_F(RemoteDockerTest, PublishesOnTheNodeAndSaysWhere) {
   std::uint16_t port = 0;
   for (const Published& published : seen.published) {
     if (published.port == 22) port = published.node_port;
-    if (published.port == 80) EXPECT_EQ(published.node_port, 18080);
+    if (published.port == 80) {
+      EXPECT_EQ(published.node_port, 18080);
+    }
   }
   EXPECT_NE(port, 0);
   EXPECT_EQ(ssh(seen, kPassword, "hostname", port).output, "far");

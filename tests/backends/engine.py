@@ -6,7 +6,7 @@ makes an image without a registry, starts a registry that asks for a login, and 
 namespace. What it tells it is in ENGINE_* variables. PROGRAM may write "stop" or "start" to the descriptor in
 ENGINE_CONTROL, for the daemon to be restarted underneath it. Whatever happens, all is stopped by its pid and
 removed at the end. Exit status 77: this machine cannot run a dockerd; the reason is the last line."""
-import crypt
+import crypt  # bcrypt, which htpasswd files need
 import ctypes
 import os
 import shutil
