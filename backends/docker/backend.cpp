@@ -140,7 +140,9 @@ Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, con
   if (!lock) return tl::unexpected(std::move(lock.error()));
   auto network = ensure_network(engine_, settings_, wanted.owner, call);
   if (!network) return tl::unexpected(std::move(network.error()));
-  if (!found.network_id.empty() && found.network_id != *network) {
+  // Podman knows a network by its name alone, which leads to the new one.
+  const std::string& known = found.network_id;
+  if (!known.empty() && known != *network && known != network_name(settings_.install, wanted.owner)) {
     auto joined = rejoin_network(engine_, settings_, wanted.owner, found.id, call);
     if (!joined) return joined;
   }

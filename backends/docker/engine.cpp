@@ -182,6 +182,9 @@ Outcome<json> Engine::post(const std::string& path, const json& body, const std:
   if (!response) return tl::unexpected(std::move(response.error()));
   if (response->status == 304) return json();
   if (response->status < 200 || response->status > 299) return refusal(*response, doing);
+  // Podman says "OK" where Docker says nothing.
+  const std::string& text = response->body;
+  if (text.empty() || text[0] != '{') return json();
   return parse(*response, doing);
 }
 
