@@ -1,0 +1,246 @@
+#include "backends/docker/backend.hpp"
+
+#include <algorithm>
+
+#include "backends/docker/belongings.hpp"
+#include "backends/docker/binds.hpp"
+#include "backends/docker/create_body.hpp"
+#include "backends/docker/curl_transport.hpp"
+#include "backends/docker/login.hpp"
+#include "backends/docker/names.hpp"
+#include "backends/docker/observe.hpp"
+#include "backends/docker/validate.hpp"
+
+namespace envgate::backends::docker {
+namespace {
+
+void tell(const Call& call, std::string step, std::string detail) {
+  if (call.progress) call.progress({std::move(step), std::move(detail), 0, 0});
+}
+
+Outcome<void> validated(const DockerBackend& backend, const Wanted& wanted) {
+  std::string all;
+  for (const FieldError& error : backend.validate(wanted)) {
+    all += (all.empty() ? "" : "; ") + error.path + ' ' + error.message;
+  }
+  if (all.empty()) return {};
+  return failure(Cause::invalid, "environment " + wanted.environment.str() + " cannot be made: " + all);
+}
+
+std::string env(const EnvId& environment) { return "environment " + environment.str(); }
+
+}  // namespace
+
+DockerBackend::DockerBackend(Settings settings)
+    : DockerBackend(settings, std::make_unique<CurlTransport>(settings.engine)) {}
+
+DockerBackend::DockerBackend(Settings settings, std::unique_ptr<Transport> transport)
+    : settings_(std::move(settings)), transport_(std::move(transport)), engine_(*transport_) {}
+
+std::vector<FieldError> DockerBackend::validate(const Wanted& wanted) const {
+  return docker::validate(settings_, wanted);
+}
+
+Outcome<std::optional<DockerBackend::Found>> DockerBackend::find(const EnvId& environment, const Call& call) {
+  const std::string name = container_name(settings_.install, environment);
+  auto inspected = engine_.find("/containers/" + name + "/json", "look at " + env(environment), call);
+  if (!inspected) return tl::unexpected(std::move(inspected.error()));
+  if (!*inspected) return std::optional<Found>();
+  const json& container = **inspected;
+  // The engine also finds by the beginning of an id: the name must be ours, too.
+  if (text_at(container, {"Name"}) != '/' + name && text_at(container, {"Name"}) != name)
+    return std::optional<Found>();
+  if (environment_of(settings_, at(container, {"Config", "Labels"})) != environment) {
+    return failure(Cause::conflict, "container " + name + " has the name of " + env(environment) +
+                                        " and lacks its labels: somebody else made it. It was not touched; "
+                                        "rename or remove it");
+  }
+  Found found{text_at(container, {"Id"}), text_at(container, {"State", "Status"}), {}, {}};
+  found.seen = observed_of(settings_, environment, container);
+  found.network_id = text_at(container, {"NetworkSettings", "Networks",
+                                         network_name(settings_.install, found.seen.owner), "NetworkID"});
+  if (found.id.empty())
+    return failure(Cause::failed, "the engine shows container " + name + " without its id");
+  return std::optional<Found>(std::move(found));
+}
+
+Outcome<std::unique_lock<std::timed_mutex>> DockerBackend::lock_shared_things(const Call& call) {
+  std::unique_lock lock(shared_things_, std::defer_lock);
+  while (!lock.try_lock_for(std::chrono::milliseconds(100))) {
+    if (auto end = must_end(call, transport_->shown())) return tl::unexpected(std::move(*end));
+  }
+  return lock;
+}
+
+Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, const Call& call) {
+  Resolved resolved{image.id, image.digest, {}, {}};
+  for (const Mount& mount : wanted.mounts) {
+    const bool bind = mount.kind == MountKind::bind;
+    auto path = bind ? resolve_bind(mount.source, settings_.bind_roots) : Result<std::string>("");
+    if (!path)
+      return failure(Cause::invalid, "mount of " + env(wanted.environment) + ": " + path.error().message);
+    resolved.binds.push_back(std::move(*path));
+  }
+  auto volumes = ensure_volumes(engine_, settings_, wanted, call);
+  if (!volumes) return volumes;
+  auto lock = lock_shared_things(call);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  auto network = ensure_network(engine_, settings_, wanted.owner, call);
+  if (!network) return tl::unexpected(std::move(network.error()));
+  if (wanted.gpu.count > 0) {
+    auto containers = list_containers(engine_, settings_, call);
+    if (!containers) return tl::unexpected(std::move(containers.error()));
+    std::vector<GpuUse> in_use;
+    for (const json& container : *containers) {
+      if (auto use = gpu_use_of(at(container, {"Labels"}))) in_use.push_back(std::move(*use));
+    }
+    auto gpus = choose_gpus(settings_.gpus, in_use, wanted.gpu);
+    if (!gpus) return tl::unexpected(std::move(gpus.error()));
+    resolved.gpus = std::move(*gpus);
+  }
+  tell(call, "create", "");
+  auto made =
+      engine_.post("/containers/create?name=" + container_name(settings_.install, wanted.environment),
+                   container_body(settings_, wanted, resolved), "create " + env(wanted.environment), call);
+  if (!made) return tl::unexpected(std::move(made.error()));
+  return {};
+}
+
+Outcome<void> DockerBackend::ensure_container(const Wanted& wanted, const Call& call) {
+  auto found = find(wanted.environment, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (*found) {
+    const Found& old = **found;
+    if (old.seen.generation > wanted.generation) {
+      return failure(Cause::conflict, env(wanted.environment) + " is already at generation " +
+                                          std::to_string(old.seen.generation) + ", and generation " +
+                                          std::to_string(wanted.generation) +
+                                          " was asked for: read it again");
+    }
+    const bool broken = old.status == "dead" || old.status == "removing";
+    if (old.seen.generation == wanted.generation && !broken) return {};
+  }
+  // The image first: if it cannot be had, what runs goes on running.
+  auto image = ensure_image(engine_, wanted, call);
+  if (!image) return tl::unexpected(std::move(image.error()));
+  if (*found) {
+    tell(call, "replace", "generation " + std::to_string((*found)->seen.generation));
+    auto removed = stop(**found, settings_.grace, call);
+    if (removed) removed = remove(**found, call);
+    if (!removed) return removed;
+  }
+  return create(wanted, *image, call);
+}
+
+Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, const Call& call) {
+  tell(call, "start", "");
+  const std::string path = "/containers/" + found.id, doing = "start " + env(wanted.environment);
+  // While it was stopped somebody may have removed its network.
+  auto lock = lock_shared_things(call);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  auto network = ensure_network(engine_, settings_, wanted.owner, call);
+  if (!network) return tl::unexpected(std::move(network.error()));
+  // Podman knows a network by its name alone, which leads to the new one.
+  const std::string& known = found.network_id;
+  if (!known.empty() && known != *network && known != network_name(settings_.install, wanted.owner)) {
+    auto joined = rejoin_network(engine_, settings_, wanted.owner, found.id, call);
+    if (!joined) return joined;
+  }
+  auto started = engine_.post(path + (found.status == "paused" ? "/unpause" : "/start"), json(), doing, call);
+  if (!started) return tl::unexpected(std::move(started.error()));
+  return {};
+}
+
+Outcome<Observed> DockerBackend::ensure(const Wanted& wanted, const Call& call) {
+  if (auto good = validated(*this, wanted); !good) return tl::unexpected(std::move(good.error()));
+  auto made = ensure_container(wanted, call);
+  if (!made) return tl::unexpected(std::move(made.error()));
+  auto found = find(wanted.environment, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (!*found)
+    return failure(Cause::failed, env(wanted.environment) + " is gone just after it was made: try again");
+
+  Outcome<void> done;
+  if (wanted.power == Power::stopped) {
+    done = stop(**found, settings_.grace, call);
+  } else if ((*found)->seen.state != State::running) {
+    done = start(**found, wanted, call);
+  }
+  if (done && wanted.login) {
+    tell(call, "login", "");
+    done = set_login(engine_, (*found)->id, *wanted.login, call);
+  }
+  if (!done) return tl::unexpected(std::move(done.error()));
+  return observe(wanted.environment, call);
+}
+
+Outcome<void> DockerBackend::stop(const Found& found, std::chrono::seconds grace, const Call& call) {
+  if (found.seen.state != State::running && found.status != "paused" && found.status != "restarting")
+    return {};
+  tell(call, "stop", "");
+  // The engine answers when it has ended: leave it time to kill after the grace.
+  const auto left =
+      std::chrono::floor<std::chrono::seconds>(call.deadline - std::chrono::steady_clock::now());
+  const auto wait = std::clamp(grace, std::chrono::seconds(0),
+                               std::max(left - std::chrono::seconds(3), std::chrono::seconds(0)));
+  auto stopped = engine_.post("/containers/" + found.id + "/stop?t=" + std::to_string(wait.count()), json(),
+                              "stop " + env(found.seen.environment), call);
+  if (stopped || stopped.error().cause == Cause::missing) return {};
+  return tl::unexpected(std::move(stopped.error()));
+}
+
+Outcome<Observed> DockerBackend::stop(const EnvId& environment, std::chrono::seconds grace,
+                                      const Call& call) {
+  auto found = find(environment, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (*found) {
+    auto stopped = stop(**found, grace, call);
+    if (!stopped) return tl::unexpected(std::move(stopped.error()));
+  }
+  return observe(environment, call);
+}
+
+// v: with the volumes that the image itself declared and nobody named; the named ones stay.
+Outcome<void> DockerBackend::remove(const Found& found, const Call& call) {
+  return engine_.remove("/containers/" + found.id + "?v=1&force=1", "remove " + env(found.seen.environment),
+                        call);
+}
+
+Outcome<void> DockerBackend::destroy(const EnvId& environment, Volumes volumes, const Call& call) {
+  auto found = find(environment, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (*found) {
+    auto gone = stop(**found, settings_.grace, call);
+    if (gone) gone = remove(**found, call);
+    if (!gone) return gone;
+  }
+  // Also where no container was: a call before this one may have been cut short here.
+  if (volumes == Volumes::remove) {
+    auto removed = remove_volumes(engine_, settings_, environment, call);
+    if (!removed) return removed;
+  }
+  auto lock = lock_shared_things(call);
+  if (!lock) return tl::unexpected(std::move(lock.error()));
+  return sweep_networks(engine_, settings_, call);
+}
+
+Outcome<Observed> DockerBackend::observe(const EnvId& environment, const Call& call) {
+  auto found = find(environment, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (*found) return std::move((*found)->seen);
+  Observed absent;
+  absent.environment = environment;
+  return absent;
+}
+
+Outcome<std::vector<Observed>> DockerBackend::list(const Call& call) {
+  auto containers = list_containers(engine_, settings_, call);
+  if (!containers) return tl::unexpected(std::move(containers.error()));
+  std::vector<Observed> all;
+  for (const json& container : *containers) {
+    if (auto seen = listed_of(settings_, container)) all.push_back(std::move(*seen));
+  }
+  return all;
+}
+
+}  // namespace envgate::backends::docker

@@ -1,0 +1,56 @@
+// The contract kept with a Docker engine, or Podman's socket that speaks the same API, here or on a remote
+// node. README.md says what a container gets and what it never does.
+//
+// Thread: any; calls block. Nothing of an environment is kept here: each call asks the engine, so that a
+// restart of the engine or of us forgets nothing.
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "backends/backend.hpp"
+#include "backends/docker/engine.hpp"
+#include "backends/docker/images.hpp"
+#include "backends/docker/settings.hpp"
+
+namespace envgate::backends::docker {
+
+class DockerBackend final : public Backend {
+ public:
+  // Requires: check(settings) was good.
+  explicit DockerBackend(Settings settings);
+  DockerBackend(Settings settings, std::unique_ptr<Transport> transport);
+
+  std::vector<FieldError> validate(const Wanted& wanted) const override;
+  Outcome<Observed> ensure(const Wanted& wanted, const Call& call) override;
+  Outcome<Observed> stop(const EnvId& environment, std::chrono::seconds grace, const Call& call) override;
+  Outcome<void> destroy(const EnvId& environment, Volumes volumes, const Call& call) override;
+  Outcome<Observed> observe(const EnvId& environment, const Call& call) override;
+  Outcome<std::vector<Observed>> list(const Call& call) override;
+
+ private:
+  struct Found {
+    std::string id;
+    std::string status;      // the engine's own word
+    std::string network_id;  // of its owner's network; empty before its first start
+    Observed seen;
+  };
+  // Nothing: not there. Errors: conflict, if it is not ours.
+  Outcome<std::optional<Found>> find(const EnvId& environment, const Call& call);
+  Outcome<void> create(const Wanted& wanted, const Image& image, const Call& call);
+  // Leaves a container that may be kept as it is, or makes one.
+  Outcome<void> ensure_container(const Wanted& wanted, const Call& call);
+  Outcome<void> start(const Found& found, const Wanted& wanted, const Call& call);
+  Outcome<void> stop(const Found& found, std::chrono::seconds grace, const Call& call);
+  Outcome<void> remove(const Found& found, const Call& call);
+  Outcome<std::unique_lock<std::timed_mutex>> lock_shared_things(const Call& call);
+
+  const Settings settings_;
+  const std::unique_ptr<Transport> transport_;
+  Engine engine_;
+  // Over what environments share: an owner's network is made and joined, or found unused and removed, and a
+  // GPU chosen and taken, without another environment in between. Never held over a pull or a stop.
+  std::timed_mutex shared_things_;
+};
+
+}  // namespace envgate::backends::docker

@@ -1,0 +1,79 @@
+#include "backends/docker/json.hpp"
+
+#include <charconv>
+
+namespace envgate::backends::docker {
+namespace {
+
+bool too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxJsonDepth) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<json> parse_json(std::string_view text) {
+  if (too_deep(text)) return std::nullopt;
+  json value = json::parse(text, nullptr, false);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+std::string to_text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+const json& at(const json& value, std::initializer_list<std::string_view> path) {
+  static const json null;
+  const json* here = &value;
+  for (const std::string_view key : path) {
+    if (!here->is_object()) return null;
+    const auto found = here->find(key);
+    if (found == here->end()) return null;
+    here = &*found;
+  }
+  return *here;
+}
+
+std::string text_at(const json& value, std::initializer_list<std::string_view> path) {
+  const json& found = at(value, path);
+  return found.is_string() ? found.get<std::string>() : std::string();
+}
+
+std::uint64_t number_at(const json& value, std::initializer_list<std::string_view> path) {
+  const json& found = at(value, path);
+  return found.is_number_unsigned() ? found.get<std::uint64_t>() : 0;
+}
+
+bool flag_at(const json& value, std::initializer_list<std::string_view> path) {
+  const json& found = at(value, path);
+  return found.is_boolean() && found.get<bool>();
+}
+
+std::string excerpt(std::string_view text, std::size_t most) {
+  std::string out;
+  for (const char c : text.substr(0, most)) out += c >= ' ' && c <= '~' ? c : ' ';
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  if (text.size() > most) out += "...";
+  return out;
+}
+
+std::uint64_t whole_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : 0;
+}
+
+}  // namespace envgate::backends::docker
