@@ -1,0 +1,22 @@
+// Ids and passwords from the operating system's random source, without bias. Thread: any.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace envgate::control::secrets {
+
+// 16 of [a-z0-9].
+std::string make_id();
+
+// One policy both makes and checks, so that what it makes always passes.
+struct PasswordPolicy {
+  std::size_t least = 12;
+  std::size_t made = 32;
+  std::string make() const;  // lower, upper, digit and sign, each at least once
+  Result<void> check(std::string_view password) const;
+};
+
+}  // namespace envgate::control::secrets

@@ -1,0 +1,150 @@
+#include "control/store/database.hpp"
+
+#include <soci/postgresql/soci-postgresql.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <sodium.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "control/store/session.hpp"
+
+namespace envgate::control::store {
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite:";
+constexpr long long kWriterLock = 0x656e7667617465;  // any constant: "envgate"
+
+Error explain(const std::string& url, bool postgres, const std::exception& error) {
+  std::string what = error.what();
+  while (!what.empty() && what.back() == '\n') what.pop_back();
+  if (!postgres)
+    return {"database " + url + ": " + what +
+            "; check that its folder exists and that this user may write there"};
+  std::string remedy = "check control.store";
+  if (what.find("password") != std::string::npos)
+    remedy = "check user and password in control.store";
+  else if (what.find("does not exist") != std::string::npos)
+    remedy = "create the database and its user first";
+  else if (what.find("connect") != std::string::npos)
+    remedy = "check that the server runs and is reachable";
+  return {"database (PostgreSQL): " + what + "; " + remedy};  // the address may hold a password: not told
+}
+
+bool worth_repeating(const std::exception& error) {
+  if (auto* lite = dynamic_cast<const soci::sqlite3_soci_error*>(&error))
+    return (lite->result() & 0xff) == SQLITE_BUSY || (lite->result() & 0xff) == SQLITE_LOCKED;
+  if (auto* pg = dynamic_cast<const soci::postgresql_soci_error*>(&error))
+    return pg->sqlstate() == "40001" || pg->sqlstate() == "40P01";
+  return false;
+}
+
+void pause_before(int attempt) {
+  const std::uint32_t most = 5u << std::min(attempt, 7);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1 + randombytes_uniform(most)));
+}
+
+}  // namespace
+
+struct Database::Pool {
+  Pool(std::string address, std::size_t size, Options how, bool pg)
+      : sessions(size), url(std::move(address)), options(how), postgres(pg) {}
+  soci::connection_pool sessions;
+  std::string url;
+  Options options;
+  bool postgres;
+};
+
+Database::Database(std::unique_ptr<Pool> pool) : pool_(std::move(pool)) {}
+Database::Database(Database&&) noexcept = default;
+Database& Database::operator=(Database&&) noexcept = default;
+Database::~Database() = default;
+
+Result<Database> Database::open(const std::string& url, Options options) {
+  const bool postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+  if (!postgres && !url.starts_with(kSqlite))
+    return fail("control.store: neither sqlite:PATH nor postgres://USER@HOST/DATABASE");
+  if (sodium_init() < 0) return fail("libsodium does not start");
+  const std::string path = postgres ? "" : url.substr(kSqlite.size());
+  if (!postgres && (path.empty() || path.find('"') != std::string::npos))
+    return fail("control.store: sqlite: needs a path, without quotation marks");
+  if (!postgres) {
+    // Its owner's alone: it holds sealed secrets, and who did what. SQLite by itself would ask the umask.
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0) return fail_errno("database " + url + " (its folder must be there, and writable)", errno);
+    ::close(file);
+  }
+  auto pool = std::make_unique<Pool>(url, options.sessions, options, postgres);
+  try {
+    for (std::size_t i = 0; i < options.sessions; ++i) {
+      soci::session& session = pool->sessions.at(i);
+      if (postgres) {
+        session.open(soci::postgresql, url);
+        session << "SET default_transaction_isolation = 'read committed'";
+        continue;
+      }
+      session.open(soci::sqlite3,
+                   "db=\"" + path + "\" timeout=" + std::to_string(options.busy_timeout.count()));
+      std::string mode;
+      session << "PRAGMA journal_mode=WAL", soci::into(mode);
+      if (mode != "wal")
+        return fail("database " + url + ": no write-ahead log there (" + mode + "); use a local file system");
+      session << "PRAGMA synchronous=FULL";
+      session << "PRAGMA foreign_keys=ON";
+    }
+  } catch (const std::exception& error) {
+    return Failure(explain(url, postgres, error));
+  }
+  Database database(std::move(pool));
+  auto migrated = database.run(Access::write, [](Transaction& t) { return migrate(t); });
+  if (!migrated) return Failure(migrated.error());
+  return database;
+}
+
+// SQLite has no read-only transaction but a session's `query_only`, which lives longer than the transaction.
+void Database::begin(soci::session& session, Access access) const {
+  if (!pool_->postgres) {
+    session << (access == Access::read ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF");
+    session << (access == Access::read ? "BEGIN" : "BEGIN IMMEDIATE");
+  } else if (access == Access::read) {
+    session << "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+  } else {
+    session << "BEGIN";
+    // The one writer's lock; not a row's, since the first migration has no row yet.
+    session << "SELECT pg_advisory_xact_lock(" + std::to_string(kWriterLock) + ")";
+  }
+}
+
+Result<void> Database::run(Access access, const std::function<Result<void>(Transaction&)>& f) {
+  for (int attempt = 1;; ++attempt) {
+    soci::session session(pool_->sessions);
+    try {
+      begin(session, access);
+      Transaction t(session, pool_->postgres);
+      auto done = f(t);
+      session << (done ? "COMMIT" : "ROLLBACK");
+      return done;
+    } catch (const std::exception& error) {
+      const bool again = worth_repeating(error) && attempt < pool_->options.attempts;
+      Error told = explain(pool_->url, pool_->postgres, error);
+      try {
+        session << "ROLLBACK";
+      } catch (const std::exception&) {
+        // Nothing was begun, the connection is gone, or SQLite has rolled back itself.
+      }
+      if (!again) return Failure(told);
+    }
+    pause_before(attempt);
+  }
+}
+
+long long now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace envgate::control::store

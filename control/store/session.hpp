@@ -1,0 +1,24 @@
+// The room's own view of a transaction: SOCI's session. Included by this room's .cpp files only, since SOCI
+// is heavy.
+#pragma once
+
+#include <soci/soci.h>
+
+#include "control/store/database.hpp"
+
+namespace envgate::control::store {
+
+class Transaction {
+ public:
+  Transaction(soci::session& session, bool postgres) : sql(session), is_postgres(postgres) {}
+  soci::session& sql;
+  bool is_postgres;
+};
+
+// Milliseconds since the epoch: every time in the database.
+long long now_ms();
+
+// Requires: within a transaction that holds the writer's lock. Errors: the database is newer.
+Result<void> migrate(Transaction& t);
+
+}  // namespace envgate::control::store
