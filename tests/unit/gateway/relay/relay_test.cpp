@@ -18,6 +18,12 @@ constexpr std::string_view kBanner = "SSH-2.0-test\r\n";
 
 enum class Way { splice, copy };
 
+std::string pattern(std::size_t size) {
+  std::string out(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 7 + (i >> 9));
+  return out;
+}
+
 // A relay between two connections whose other ends are the test's.
 class Relay : public testing::TestWithParam<Way> {
  protected:
@@ -36,6 +42,19 @@ class Relay : public testing::TestWithParam<Way> {
     target_socket_.close();
   }
   void until(const std::function<bool()>& done) { loop::run_until(reactor_, done); }
+  // The client sends while the target reads nothing: what was taken of it.
+  std::string send_until_nothing_moves() {
+    const std::string piece = pattern(1 << 16);
+    std::string sent;
+    int idle = 0;
+    until([&] {
+      const std::size_t taken = client.send(piece);
+      sent.append(piece, 0, taken);
+      idle = taken == 0 ? idle + 1 : 0;
+      return idle > 50;
+    });
+    return sent;
+  }
   void until_over() {
     until([&] { return end.has_value(); });
   }
@@ -53,12 +72,6 @@ class Relay : public testing::TestWithParam<Way> {
 
 INSTANTIATE_TEST_SUITE_P(, Relay, testing::Values(Way::splice, Way::copy),
                          [](const auto& of) { return of.param == Way::splice ? "Splice" : "Copy"; });
-
-std::string pattern(std::size_t size) {
-  std::string out(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 7 + (i >> 9));
-  return out;
-}
 
 TEST_P(Relay, MovesEveryByteBothWays) {
   start();
@@ -96,15 +109,7 @@ TEST_P(Relay, KeystrokesBetweenBulkStayInOrder) {
 // The source is not listened to while the target is full: its end must be seen all the same.
 TEST_P(Relay, AnEndBehindAFullTargetIsPassedOn) {
   start();
-  const std::string piece = pattern(1 << 16);
-  std::string sent;
-  int idle = 0;
-  until([&] {
-    const std::size_t taken = client.send(piece);
-    sent.append(piece, 0, taken);
-    idle = taken == 0 ? idle + 1 : 0;
-    return idle > 50;
-  });
+  const std::string sent = send_until_nothing_moves();
   client.finish();
   until([&] { return target.ended(); });
   EXPECT_TRUE(target.received == sent);
@@ -141,15 +146,7 @@ TEST_P(Relay, AResetIsPassedOnAsOne) {
 
 TEST_P(Relay, WhoDoesNotReadHoldsTheSender) {
   start();
-  const std::string piece = pattern(1 << 16);
-  std::string sent;
-  int idle = 0;
-  until([&] {
-    const std::size_t taken = client.send(piece);
-    sent.append(piece, 0, taken);
-    idle = taken == 0 ? idle + 1 : 0;
-    return idle > 50;  // nothing moves any more
-  });
+  const std::string sent = send_until_nothing_moves();
   EXPECT_LT(sent.size(), std::size_t{40} << 20);  // what two sockets and a pipe hold
   until([&] { return target.has(sent.size()); });
   EXPECT_TRUE(target.received == sent);
