@@ -124,7 +124,7 @@ Result<void> Database::run(Access access, const std::function<Result<void>(Trans
     soci::session session(pool_->sessions);
     try {
       begin(session, access);
-      Transaction t(session, pool_->postgres);
+      Transaction t(session);
       auto done = f(t);
       session << (done ? "COMMIT" : "ROLLBACK");
       return done;

@@ -10,9 +10,8 @@ namespace envgate::control::store {
 
 class Transaction {
  public:
-  Transaction(soci::session& session, bool postgres) : sql(session), is_postgres(postgres) {}
+  explicit Transaction(soci::session& session) : sql(session) {}
   soci::session& sql;
-  bool is_postgres;
 };
 
 // Milliseconds since the epoch: every time in the database.

@@ -3,7 +3,7 @@
 //
 // Its frame buffer, 16 KiB in every session for as long as it lives, is one for all sessions of a thread:
 // nothing in it outlives one call of nghttp2_session_mem_send but the bytes that the call returned, and
-// H2Session copies those before anybody else's call. Measured: an idle connection 40.2 KB before, 24 after.
+// H2Session copies those before anybody else's call. Measured: an idle connection 40.4 KB before, 26.9 after.
 // Source: nghttp2_session_mem_send_internal of nghttp2 1.52 (lib/nghttp2_session.c): what it has packed it
 // returns whole, or as NO_COPY data within the call; further chunks of a long head are allocated apart.
 //

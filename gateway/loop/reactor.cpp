@@ -37,18 +37,16 @@ Result<void> Watch::open(Reactor& reactor, int fd) {
     reactor.free_slots_.pop_back();
   }
   Reactor::Slot& entry = reactor.slots_[slot];
-  epoll_event event{};
-  event.events = EPOLLIN | kAlways;
-  event.data.u64 = (std::uint64_t{entry.generation} << 32) | slot;
-  if (epoll_ctl(reactor.epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+  reactor_ = &reactor;
+  fd_ = fd;
+  slot_ = slot;
+  if (!control(EPOLL_CTL_ADD, true)) {
     const int error = errno;
+    reactor_ = nullptr;
     reactor.free_slots_.push_back(slot);
     return fail_errno("epoll_ctl(ADD)", error);
   }
   entry.watch = this;
-  reactor_ = &reactor;
-  fd_ = fd;
-  slot_ = slot;
   // Nothing is known yet: let the first call find out. A fresh socket is nearly always writable.
   ready_[0] = ready_[1] = true;
   peer_closed_ = muted_ = false;
@@ -72,12 +70,16 @@ void Watch::arm(Direction d, Waiter& waiter) {
   if (d == Direction::read) listen_again();
 }
 
-void Watch::mute(bool on) {
+bool Watch::control(int operation, bool reads) {
   epoll_event event{};
-  event.events = kAlways | (on ? 0u : EPOLLIN);
+  event.events = kAlways | (reads ? EPOLLIN : 0u);
   event.data.u64 = (std::uint64_t{reactor_->slots_[slot_].generation} << 32) | slot_;
+  return epoll_ctl(reactor_->epoll_, operation, fd_, &event) == 0;
+}
+
+void Watch::mute(bool on) {
   // MOD looks at the socket anew: what came meanwhile is an edge (epoll_ctl(2)).
-  CHECK(epoll_ctl(reactor_->epoll_, EPOLL_CTL_MOD, fd_, &event) == 0);
+  CHECK(control(EPOLL_CTL_MOD, !on));
   muted_ = on;
 }
 

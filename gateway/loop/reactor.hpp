@@ -1,6 +1,6 @@
 // The reactor: one epoll, one thread, and everything that lives on it. Its turn is: wait, deliver events,
 // fire timers, run what other threads posted, run what asked to run later, then the turn's ends (one write
-// per HTTP/2 session, one write of the access log).
+// per HTTP/2 session).
 //
 // An fd is registered once, edge-triggered, for both directions (Watch); epoll_ctl is called again only for
 // one that keeps waking in vain. An event carries the slot's generation, so that one which was already
@@ -79,6 +79,7 @@ class Watch {
   void deliver(std::uint32_t events);
   void unasked();
   void mute(bool on);
+  bool control(int operation, bool reads);  // epoll_ctl(2); false: errno
   void listen_again() {
     unasked_ = 0;
     if (muted_) mute(false);

@@ -18,6 +18,11 @@ def _text(x, y, text, more=""):
     return f'<text x="{x:.0f}" y="{y:.0f}" {more}>{escape(text)}</text>'
 
 
+def _document(width, height, parts):
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" style="{STYLE}">\n'
+            f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
+
+
 def _bar(name, figure, scale, y):
     value = figure.median(name)
     low, high = figure.spread(name)
@@ -51,8 +56,7 @@ def picture(figures):
     for figure in figures:
         block, y = _block(figure, y)
         parts += block
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y}" style="{STYLE}">\n'
-            f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
+    return _document(WIDTH, y, parts)
 
 
 def _place(ratio):
@@ -92,5 +96,4 @@ def overview(figures):
         parts += [f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 12}" y2="{y - 8}" stroke="#999"'
                   f' stroke-dasharray="{"none" if ratio == 1 else "2 4"}"/>',
                   _text(x, y + 8, f"{ratio:g}", 'text-anchor="middle"')]
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDE}" height="{y + 16}" style="{STYLE}">\n'
-            f'<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
+    return _document(WIDE, y + 16, parts)
