@@ -119,6 +119,7 @@ void LayerReader::section(Layer layer, const std::string& path, const Node& node
     const int line = node.names[i].line;
     const std::size_t index = table_.find(name);
     const bool is_section = index == KeyTable::npos && table_.is_section(name);
+    if (index == KeyTable::npos && !is_section && table_.is_other_program(name)) continue;
     if (index == KeyTable::npos && !is_section) {
       error(place(line), name, "unknown key" + table_.suggest(name));
       continue;
@@ -187,12 +188,11 @@ void LayerReader::assign_text(Layer layer, std::size_t index, const std::string&
 
 void LayerReader::variables(const Texts& variables) {
   for (const auto& [name, value] : variables) {
-    if (!table_.claims_variable(name, value)) continue;
     const std::size_t index = table_.find_variable(name);
-    if (index == KeyTable::npos)
-      error(name, "", "no setting has this variable" + table_.suggest_variable(name));
-    else
+    if (index != KeyTable::npos)
       assign_text(Layer::variable, index, value, name, true);
+    else if (table_.claims_variable(name, value))
+      error(name, "", "no setting has this variable" + table_.suggest_variable(name));
   }
 }
 

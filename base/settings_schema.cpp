@@ -79,6 +79,12 @@ bool KeyTable::is_section(std::string_view name) const {
                      [&](const Key& key) { return key.name.starts_with(prefix); });
 }
 
+bool KeyTable::is_other_program(std::string_view name) const {
+  return name.find('.') == std::string_view::npos &&
+         std::any_of(naming_.other_sections.begin(), naming_.other_sections.end(),
+                     [&](const std::string& other) { return other == "*" || other == name; });
+}
+
 std::string KeyTable::suggest(std::string_view unknown) const {
   std::vector<std::string> names;
   std::string same_end;

@@ -41,6 +41,8 @@ struct Naming {
   std::string variable_prefix;  // "ENVGATE_"
   std::vector<std::string>
       other_variables;  // with that prefix but not settings; "NAME*" covers all that begin so
+  // Top-level names in a file that are another program's, which shares it; "*": all that we do not know.
+  std::vector<std::string> other_sections = {};
 };
 
 class KeyTable {
@@ -53,6 +55,7 @@ class KeyTable {
   const std::vector<Key>& keys() const { return keys_; }
   std::size_t find(std::string_view name) const;
   bool is_section(std::string_view name) const;
+  bool is_other_program(std::string_view name) const;
   // "; did you mean 'ssh.bind'?", or empty where nothing is near.
   std::string suggest(std::string_view unknown) const;
 

@@ -202,7 +202,7 @@ Result<settings::Changes> Gateway::reload(const settings::Texts* api) {
   auto loaded = next ? load_certificates(next->settings->values) : Result<void>();
   if (!next || !loaded) {
     the_metrics().reloads_bad.add();
-    const std::string why = next ? loaded.error().message : to_text(next.error());
+    const std::string why = next ? loaded.error().message : settings::to_text("envgate", next.error());
     log::error("reload_failed").text("error", why).text("consequence", "the old settings stay in force");
     return fail(why);
   }

@@ -1,10 +1,8 @@
-// From the command line, the environment's variables and the files to GatewaySettings, and what `--check` and
-// `--explain` print. main calls these and nothing else of the settings engine. Thread: main's, except where
-// said.
+// From the command line, the environment's variables and the files to GatewaySettings. Thread: main's, except
+// where said.
 #pragma once
 
-#include "base/settings.hpp"
-#include "gateway/command_line.hpp"
+#include "base/settings_program.hpp"
 #include "gateway/settings.hpp"
 
 namespace envgate::gateway {
@@ -16,12 +14,8 @@ using Schema = settings::Schema<GatewaySettings>;
 // The gateway's keys, types, ranges and the rules between them. Thread: any.
 const Schema& gateway_schema();
 
-// This process's ENVGATE_* variables.
-settings::Texts process_variables();
-
-// `api`: overrides set through the admin socket, KEY -> VALUE.
-settings::Sources settings_sources(const CommandLine& line, const settings::Texts& variables,
-                                   const settings::Texts& api = {});
+// The name and the words of --help.
+const ProgramText& program_text();
 
 // Errors: every one there is.
 tl::expected<SnapshotPtr, settings::SettingErrors> load_gateway_settings(const CommandLine& line,
@@ -36,13 +30,5 @@ tl::expected<settings::Reloaded<GatewaySettings>, settings::SettingErrors> reloa
 
 // The values alone, kept alive by their snapshot.
 inline GatewaySettingsPtr values_of(const SnapshotPtr& snapshot) { return {snapshot, &snapshot->values}; }
-
-// One line each, and a last one that counts them.
-std::string to_text(const settings::SettingErrors& errors);
-
-// `envgate --check` and `envgate --explain [KEY]`: standard output where all is well, else standard error.
-// Return the process's exit status.
-int print_check(const CommandLine& line, const settings::Texts& variables);
-int print_explain(const CommandLine& line, const settings::Texts& variables);
 
 }  // namespace envgate::gateway

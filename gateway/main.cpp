@@ -16,7 +16,7 @@ namespace {
 using namespace envgate;
 using std::chrono::steady_clock;
 
-constexpr timespec kTick{0, 100'000'000};             // how often a drain looks whether it is done
+constexpr timespec kTick{0, 100'000'000};  // how often a drain looks whether it is done
 constexpr std::chrono::seconds kCertificateCheck{5};
 
 sigset_t our_signals() {
@@ -56,24 +56,26 @@ int supervise(gateway::Gateway& gateway) {
 }
 
 int run(int argc, char** argv) {
-  auto line = gateway::parse_command_line(argc, argv);
+  const std::string& name = gateway::program_text().name;
+  auto line = parse_command_line(gateway::program_text(), argc, argv);
   if (!line) {
     std::fprintf(stderr, "%s\n", line.error().message.c_str());
-    return gateway::kMisuse;
+    return kMisuse;
   }
   if (line->help || line->version) {
-    std::fputs((line->help ? gateway::usage() : gateway::version_text()).c_str(), stdout);
+    const std::string text =
+        line->help ? usage(gateway::program_text()) : name + " " + std::string(version()) + "\n";
+    std::fputs(text.c_str(), stdout);
     return 0;
   }
-  const settings::Texts variables = gateway::process_variables();
-  if (line->check) return gateway::print_check(*line, variables);
-  if (line->explain) return gateway::print_explain(*line, variables);
+  const settings::Texts variables = settings::process_variables();
+  const settings::Sources sources = settings::sources_of(*line, variables);
+  if (line->check) return settings::print_check(name, gateway::gateway_schema(), sources);
+  if (line->explain)
+    return settings::print_explain(name, gateway::gateway_schema(), sources, line->explain_key);
 
   auto snapshot = gateway::load_gateway_settings(*line, variables);
-  if (!snapshot) {
-    std::fputs(gateway::to_text(snapshot.error()).c_str(), stderr);
-    return 1;
-  }
+  if (!snapshot) return settings::print_errors(name, snapshot.error());
   // Every thread inherits the mask: signals arrive in supervise() alone. splice(2) has no MSG_NOSIGNAL.
   const sigset_t set = our_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);

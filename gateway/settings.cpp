@@ -173,7 +173,7 @@ const Schema& gateway_schema() {
   static const Schema schema = [] {
     // The control plane shares the prefix and has settings of its own; ENVGATE_TEST_* is left to test
     // harnesses.
-    Schema made({"ENVGATE_", {"ENVGATE_ENVIRONMENT", "ENVGATE_CONTROL_*", "ENVGATE_TEST_*"}});
+    Schema made({"ENVGATE_", {"ENVGATE_ENVIRONMENT", "ENVGATE_CONTROL_*", "ENVGATE_TEST_*"}, {"control"}});
     declare_process(made.root());
     declare_routes(made.root());
     declare_listeners(made.root());

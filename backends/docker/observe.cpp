@@ -68,6 +68,7 @@ std::optional<EnvId> environment_of(const Settings& settings, const json& labels
 Observed observed_of(const Settings& settings, const EnvId& environment, const json& inspected) {
   Observed seen;
   seen.environment = environment;
+  seen.instance = text_at(inspected, {"Id"});
   put_labels(at(inspected, {"Config", "Labels"}), seen);
   const json& state = at(inspected, {"State"});
   const std::string status = text_at(state, {"Status"});
@@ -92,6 +93,7 @@ std::optional<Observed> listed_of(const Settings& settings, const json& element)
   if (!environment) return std::nullopt;
   Observed seen;
   seen.environment = *environment;
+  seen.instance = text_at(element, {"Id"});
   put_labels(labels, seen);
   const std::string status = text_at(element, {"State"});
   seen.state = state_of(status, json::object());  // how it ended is not in a list

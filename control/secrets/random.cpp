@@ -25,6 +25,11 @@ std::string pick(std::string_view alphabet, std::size_t count) {
 
 std::string make_id() { return pick("abcdefghijklmnopqrstuvwxyz0123456789", 16); }
 
+std::uint32_t random_below(std::uint32_t bound) {
+  CHECK(sodium_init() >= 0);
+  return randombytes_uniform(bound);
+}
+
 std::string PasswordPolicy::make() const {
   std::string all;
   for (const std::string_view some : {kLower, kUpper, kDigits, kSigns}) all += some;
@@ -39,10 +44,14 @@ Result<void> PasswordPolicy::check(std::string_view password) const {
     return fail("a password needs at least " + std::to_string(least) + " characters");
   bool lower = false, upper = false, digit = false, sign = false;
   for (char c : password) {
-    if (kLower.find(c) != std::string_view::npos) lower = true;
-    else if (kUpper.find(c) != std::string_view::npos) upper = true;
-    else if (kDigits.find(c) != std::string_view::npos) digit = true;
-    else sign = true;
+    if (kLower.find(c) != std::string_view::npos)
+      lower = true;
+    else if (kUpper.find(c) != std::string_view::npos)
+      upper = true;
+    else if (kDigits.find(c) != std::string_view::npos)
+      digit = true;
+    else
+      sign = true;
   }
   if (!(lower && upper && digit && sign))
     return fail("a password needs a lower and an upper case letter, a digit and a sign");

@@ -1,6 +1,7 @@
 // Ids and passwords from the operating system's random source, without bias. Thread: any.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,8 @@ namespace envgate::control::secrets {
 
 // 16 of [a-z0-9].
 std::string make_id();
+
+std::uint32_t random_below(std::uint32_t bound);  // Requires: bound > 0
 
 // One policy both makes and checks, so that what it makes always passes.
 struct PasswordPolicy {

@@ -35,6 +35,33 @@ void append_audit(Transaction& t, const AuditLine& line) {
   t.sql << "UPDATE head SET audit_seq = :s, audit_hash = :h WHERE id = 1", use(seq), use(hash);
 }
 
+std::vector<AuditEntry> list_audit(Transaction& t, const AuditFilter& f, long long after, bool descending,
+                                   std::size_t limit) {
+  const int any_who = f.who.empty(), any_action = f.action.empty(), any_object = f.object.empty(),
+            from_start = after == 0;
+  AuditEntry e;
+  soci::statement rows =
+      (t.sql.prepare << std::string("SELECT seq, at, who, action, object, before_state, after_state, result,"
+                                    " hash FROM audit WHERE (:fs = 1 OR seq ") +
+                            (descending ? "<" : ">") +
+                            " :s) AND (:aw = 1 OR who = :w) AND (:aa = 1 OR action = :a)"
+                            " AND (:ao = 1 OR object = :o) ORDER BY seq" +
+                            (descending ? " DESC" : "") + " LIMIT " + std::to_string(limit),
+       use(from_start), use(after), use(any_who), use(f.who), use(any_action), use(f.action), use(any_object),
+       use(f.object), into(e.seq), into(e.at), into(e.line.who), into(e.line.action), into(e.line.object),
+       into(e.line.before), into(e.line.after), into(e.line.result), into(e.hash));
+  std::vector<AuditEntry> all;
+  rows.execute();
+  while (rows.fetch()) all.push_back(e);
+  return all;
+}
+
+AuditHead audit_head(Transaction& t) {
+  AuditHead head;
+  t.sql << "SELECT audit_seq, audit_hash FROM head WHERE id = 1", into(head.seq), into(head.hash);
+  return head;
+}
+
 Result<void> verify_audit(Transaction& t) {
   std::string previous, hash, head_hash;
   long long expected = 0, seq = 0, at = 0, head_seq = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "control/store/database.hpp"
 
@@ -14,6 +15,24 @@ struct AuditLine {
 };
 
 void append_audit(Transaction& t, const AuditLine& line);
+
+struct AuditEntry {
+  long long seq = 0, at = 0;
+  AuditLine line;
+  std::string hash;
+};
+struct AuditFilter {
+  std::string who, action, object;  // empty: any
+};
+// From the number `after` on, 0 from the start (or, descending, from the newest).
+std::vector<AuditEntry> list_audit(Transaction& t, const AuditFilter& filter, long long after,
+                                   bool descending, std::size_t limit);
+
+struct AuditHead {
+  long long seq = 0;
+  std::string hash;
+};
+AuditHead audit_head(Transaction& t);
 
 // Errors: names the first line that does not fit.
 Result<void> verify_audit(Transaction& t);

@@ -1,10 +1,9 @@
 #include "control/store/database.hpp"
 
+#include <fcntl.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sodium.h>
-
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,12 +18,31 @@ namespace {
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr long long kWriterLock = 0x656e7667617465;  // any constant: "envgate"
 
+bool connection_lost(const std::exception& error) {
+  auto* pg = dynamic_cast<const soci::postgresql_soci_error*>(&error);
+  if (!pg) return false;
+  // Class 08, "connection exception", and 57P0x, "shut down"; libpq itself gives no state at all, or SOCI
+  // five spaces, when the socket is gone.
+  const std::string state = pg->sqlstate();
+  return pg->get_error_category() == soci::soci_error::connection_error || state.starts_with("08") ||
+         state.starts_with("57P0") || state.find_first_not_of(" ") == std::string::npos;
+}
+
+// Only what concerns the connection has a remedy to tell: a statement that fails is a mistake of ours.
 Error explain(const std::string& url, bool postgres, const std::exception& error) {
   std::string what = error.what();
   while (!what.empty() && what.back() == '\n') what.pop_back();
-  if (!postgres)
-    return {"database " + url + ": " + what +
-            "; check that its folder exists and that this user may write there"};
+  if (auto* lite = dynamic_cast<const soci::sqlite3_soci_error*>(&error)) {
+    const int result = lite->result() & 0xff;
+    if (result == SQLITE_CANTOPEN || result == SQLITE_READONLY || result == SQLITE_PERM)
+      what += "; check that its folder exists and that this user may write there";
+    if (result == SQLITE_FULL) what += "; make room on its disk";
+    if (result == SQLITE_CORRUPT || result == SQLITE_NOTADB) what += "; bring it back from its backup";
+  }
+  if (!postgres) return {"database " + url + ": " + what};
+  if (auto* pg = dynamic_cast<const soci::postgresql_soci_error*>(&error);
+      pg && !pg->sqlstate().empty() && !connection_lost(error))
+    return Error{"database (PostgreSQL): " + what};
   std::string remedy = "check control.store";
   if (what.find("password") != std::string::npos)
     remedy = "check user and password in control.store";
@@ -39,7 +57,7 @@ bool worth_repeating(const std::exception& error) {
   if (auto* lite = dynamic_cast<const soci::sqlite3_soci_error*>(&error))
     return (lite->result() & 0xff) == SQLITE_BUSY || (lite->result() & 0xff) == SQLITE_LOCKED;
   if (auto* pg = dynamic_cast<const soci::postgresql_soci_error*>(&error))
-    return pg->sqlstate() == "40001" || pg->sqlstate() == "40P01";
+    return pg->sqlstate() == "40001" || pg->sqlstate() == "40P01" || connection_lost(error);
   return false;
 }
 
@@ -84,7 +102,6 @@ Result<Database> Database::open(const std::string& url, Options options) {
       soci::session& session = pool->sessions.at(i);
       if (postgres) {
         session.open(soci::postgresql, url);
-        session << "SET default_transaction_isolation = 'read committed'";
         continue;
       }
       session.open(soci::sqlite3,
@@ -113,7 +130,7 @@ void Database::begin(soci::session& session, Access access) const {
   } else if (access == Access::read) {
     session << "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
   } else {
-    session << "BEGIN";
+    session << "BEGIN ISOLATION LEVEL READ COMMITTED";
     // The one writer's lock; not a row's, since the first migration has no row yet.
     session << "SELECT pg_advisory_xact_lock(" + std::to_string(kWriterLock) + ")";
   }
@@ -132,9 +149,12 @@ Result<void> Database::run(Access access, const std::function<Result<void>(Trans
       const bool again = worth_repeating(error) && attempt < pool_->options.attempts;
       Error told = explain(pool_->url, pool_->postgres, error);
       try {
-        session << "ROLLBACK";
+        if (connection_lost(error))
+          session.reconnect();
+        else
+          session << "ROLLBACK";
       } catch (const std::exception&) {
-        // Nothing was begun, the connection is gone, or SQLite has rolled back itself.
+        // Nothing was begun, SQLite has rolled back itself, or the server is still away.
       }
       if (!again) return Failure(told);
     }

@@ -23,7 +23,15 @@ class session;
 namespace envgate::control::store {
 
 // What a caller tells apart, in `Error::code`; never an errno, since those are positive.
-enum Refusal : int { kQuotaExceeded = -1, kPortsExhausted = -2, kNotFound = -3, kConflict = -4 };
+enum Refusal : int {
+  kQuotaExceeded = -1,
+  kPortsExhausted = -2,
+  kNotFound = -3,
+  kConflict = -4,
+  kPrecondition = -5,
+  kInvalid = -6,
+  kNoMachine = -7,
+};
 
 // An open transaction, valid only inside the function given to `Database::transaction`.
 class Transaction;

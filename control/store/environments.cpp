@@ -1,107 +1,124 @@
 #include "control/store/environments.hpp"
 
-#include <vector>
-
-#include "control/store/audit.hpp"
+#include "control/store/environment_row.hpp"
 #include "control/store/session.hpp"
 
 namespace envgate::control::store {
-namespace {
 
 using soci::into;
 using soci::use;
 
-Result<void> check_quota(Transaction& t, const NewEnvironment& wanted) {
-  Quota q;
-  t.sql << "SELECT cpu_millis, memory_bytes, gpus, storage_bytes, environments FROM quotas"
-           " WHERE owner = :o",
-      use(wanted.owner), into(q.most.cpu_millis), into(q.most.memory_bytes), into(q.most.gpus),
-      into(q.most.storage_bytes), into(q.environments);
-  if (!t.sql.got_data())
-    return fail("owner " + wanted.owner + " has no quota; set one first", kQuotaExceeded);
-  Resources used;
-  long long count = 0;
-  // What is stopped gives its compute back (holds_compute 0) and keeps its storage.
-  t.sql << "SELECT CAST(COALESCE(SUM(cpu_millis * holds_compute), 0) AS BIGINT),"
-           " CAST(COALESCE(SUM(memory_bytes * holds_compute), 0) AS BIGINT),"
-           " CAST(COALESCE(SUM(gpus * holds_compute), 0) AS BIGINT),"
-           " CAST(COALESCE(SUM(storage_bytes), 0) AS BIGINT), COUNT(*)"
-           " FROM environments WHERE owner = :o AND deleted = 0",
-      use(wanted.owner), into(used.cpu_millis), into(used.memory_bytes), into(used.gpus),
-      into(used.storage_bytes), into(count);
-  auto refuse = [&](const char* what) {
-    return fail("quota of " + wanted.owner + " exceeded: " + what, kQuotaExceeded);
+std::optional<Environment> find_environment(Transaction& t, const std::string& id) {
+  Environment e;
+  t.sql << "SELECT * FROM environments WHERE id = :id", use(id), into(e);
+  if (!t.sql.got_data()) return std::nullopt;
+  return e;
+}
+
+void insert_environment(Transaction& t, const Environment& e) {
+  t.sql << "INSERT INTO environments (id, name, owner, backend, node, spec, policy, desired, state,"
+           " conditions, generation, version, cpu_millis, memory_bytes, gpus, storage_bytes, holds_compute,"
+           " ssh_port, address, published, instance, image_digest, login_version, login_set, login_instance,"
+           " restarts_wanted, restarts_done, route, created, updated, started, deleted)"
+           " VALUES (:id, :name, :owner, :backend, :node, :spec, :policy, :desired, :state, :conditions,"
+           " :generation, :version, :cpu_millis, :memory_bytes, :gpus, :storage_bytes, :holds_compute,"
+           " :ssh_port, :address, :published, :instance, :image_digest, :login_version, :login_set,"
+           " :login_instance, :restarts_wanted, :restarts_done, :route, :created, :updated, :started,"
+           " :deleted)",
+      use(e);
+}
+
+void update_environment(Transaction& t, Environment& e) {
+  ++e.version;
+  e.updated = now_ms();
+  t.sql << "UPDATE environments SET name = :name, node = :node, spec = :spec, policy = :policy,"
+           " desired = :desired, state = :state, conditions = :conditions, generation = :generation,"
+           " version = :version, cpu_millis = :cpu_millis, memory_bytes = :memory_bytes, gpus = :gpus,"
+           " storage_bytes = :storage_bytes, holds_compute = :holds_compute, ssh_port = :ssh_port,"
+           " address = :address, published = :published, instance = :instance,"
+           " image_digest = :image_digest, login_version = :login_version, login_set = :login_set,"
+           " login_instance = :login_instance, restarts_wanted = :restarts_wanted,"
+           " restarts_done = :restarts_done, route = :route, updated = :updated, started = :started,"
+           " deleted = :deleted WHERE id = :id",
+      use(e);
+}
+
+std::vector<Environment> list_environments(Transaction& t, const EnvironmentFilter& filter, Order order,
+                                           const PageRequest& page) {
+  const std::string key = order == Order::created ? "created" : "name";
+  const std::string than = page.descending ? " < " : " > ", way = page.descending ? " DESC" : " ASC";
+  std::string sql = "SELECT * FROM environments WHERE 1 = 1";
+  // The names of columns are ours; what came from outside is bound.
+  std::vector<std::string> bound;
+  const auto equals = [&](const char* column, const std::string& value) {
+    if (value.empty()) return;
+    sql += std::string(" AND ") + column + " = :b" + std::to_string(bound.size());
+    bound.push_back(value);
   };
-  const Resources& r = wanted.resources;
-  if (count >= q.environments) return refuse("environments");
-  if (r.cpu_millis > q.most.cpu_millis - used.cpu_millis) return refuse("cpu");
-  if (r.memory_bytes > q.most.memory_bytes - used.memory_bytes) return refuse("memory");
-  if (r.gpus > q.most.gpus - used.gpus) return refuse("gpus");
-  if (r.storage_bytes > q.most.storage_bytes - used.storage_bytes) return refuse("storage");
-  return {};
-}
-
-// Ports that are leased, or were until a moment ago. One query: a range may have ten thousand.
-std::vector<bool> ports_in_use(Transaction& t, const NewEnvironment& wanted) {
-  std::vector<bool> taken(wanted.ports.size());
-  const int first = wanted.ports.first, last = wanted.ports.last;
-  const long long rested = now_ms() - wanted.quarantine.count();
-  int port = 0;
-  soci::statement rows = (t.sql.prepare << "SELECT port FROM leases WHERE port BETWEEN :f AND :l"
-                                           " AND (released = 0 OR released > :r)",
-                          use(first), use(last), use(rested), into(port));
-  rows.execute();
-  while (rows.fetch()) taken[static_cast<std::size_t>(port - first)] = true;
-  return taken;
-}
-
-Result<std::uint16_t> lease_port(Transaction& t, const NewEnvironment& wanted) {
-  const std::vector<bool> taken = ports_in_use(t, wanted);
-  for (int port = wanted.ports.first; port <= wanted.ports.last; ++port) {
-    if (taken[static_cast<std::size_t>(port - wanted.ports.first)]) continue;
-    if (wanted.can_bind_port && !wanted.can_bind_port(static_cast<std::uint16_t>(port))) continue;
-    t.sql << "DELETE FROM leases WHERE port = :p", use(port);
-    t.sql << "INSERT INTO leases VALUES (:p, 'ssh', :e, 0)", use(port), use(wanted.id);
-    return static_cast<std::uint16_t>(port);
+  equals("owner", filter.owner);
+  equals("backend", filter.backend);
+  equals("node", filter.node);
+  equals("name", filter.name);
+  equals("state", filter.state);
+  if (!filter.deleted) sql += " AND deleted = 0";
+  const long long after_created = order == Order::created && !page.after_id.empty()
+                                      ? std::strtoll(page.after_key.c_str(), nullptr, 10)
+                                      : 0;
+  if (!page.after_id.empty()) sql += " AND (" + key + ", id)" + than + "(:key, :id)";
+  sql += " ORDER BY " + key + way + ", id" + way + " LIMIT " + std::to_string(page.limit);
+  Environment e;
+  soci::statement rows(t.sql);
+  rows.alloc();
+  rows.prepare(sql);
+  rows.exchange(into(e));
+  for (const std::string& value : bound) rows.exchange(use(value));
+  if (!page.after_id.empty()) {
+    if (order == Order::created)
+      rows.exchange(use(after_created));
+    else
+      rows.exchange(use(page.after_key));
+    rows.exchange(use(page.after_id));
   }
-  return fail("no port is free in " + format_port_range(wanted.ports) + "; widen the range", kPortsExhausted);
+  rows.define_and_bind();
+  std::vector<Environment> all;
+  rows.execute();
+  while (rows.fetch()) all.push_back(e);
+  return all;
 }
 
-long long write_outbox(Transaction& t, const NewEnvironment& wanted) {
-  long long seq = 0;
-  t.sql << "UPDATE head SET outbox_seq = outbox_seq + 1 WHERE id = 1";
-  t.sql << "SELECT outbox_seq FROM head WHERE id = 1", into(seq);
-  t.sql << "INSERT INTO outbox VALUES (:s, :e, 1, :c)", use(seq), use(wanted.id), use(wanted.route_change);
-  return seq;
+std::vector<Living> living_environments(Transaction& t) {
+  std::vector<Living> all;
+  Living one;
+  soci::statement rows =
+      (t.sql.prepare << "SELECT id, backend, node FROM environments WHERE deleted = 0 ORDER BY id",
+       into(one.id), into(one.backend), into(one.node));
+  rows.execute();
+  while (rows.fetch()) all.push_back(one);
+  return all;
 }
 
-}  // namespace
-
-void set_quota(Transaction& t, const std::string& owner, const Quota& q) {
-  t.sql << "DELETE FROM quotas WHERE owner = :o", use(owner);
-  t.sql << "INSERT INTO quotas VALUES (:o, :c, :m, :g, :s, :n)", use(owner), use(q.most.cpu_millis),
-      use(q.most.memory_bytes), use(q.most.gpus), use(q.most.storage_bytes), use(q.environments);
+bool claim(Transaction& t, const std::string& environment, const std::string& token,
+           std::chrono::milliseconds lifetime) {
+  const long long now = now_ms(), until = now + lifetime.count();
+  std::string holder;
+  long long held = 0;
+  t.sql << "SELECT token, until FROM claims WHERE environment = :e", use(environment), into(holder),
+      into(held);
+  if (t.sql.got_data() && holder != token && held > now) return false;
+  t.sql << "DELETE FROM claims WHERE environment = :e", use(environment);
+  t.sql << "INSERT INTO claims VALUES (:e, :t, :u)", use(environment), use(token), use(until);
+  return true;
 }
 
-Result<Created> create(Transaction& t, const NewEnvironment& wanted) {
-  int used_before = 0;  // deleted ones too: their tombstones keep the id
-  t.sql << "SELECT COUNT(*) FROM environments WHERE id = :i", use(wanted.id), into(used_before);
-  if (used_before > 0) return fail("environment id " + wanted.id + " was used before", kConflict);
-  auto fits = check_quota(t, wanted);
-  if (!fits) return Failure(fits.error());
-  auto port = lease_port(t, wanted);
-  if (!port) return Failure(port.error());
-  const long long now = now_ms();
-  const Resources& r = wanted.resources;
-  t.sql << "INSERT INTO environments VALUES (:i, :n, :o, :b, :s, 'running', 'absent', '[]', 1, :c, :m, :g,"
-           " :d, 1, :t, :u, 0)",
-      use(wanted.id), use(wanted.name), use(wanted.owner), use(wanted.backend), use(wanted.spec),
-      use(r.cpu_millis), use(r.memory_bytes), use(r.gpus), use(r.storage_bytes), use(now), use(now);
-  t.sql << "INSERT INTO operations VALUES (:i, :e, 'create', 'pending', '[]', '', :t, :u)",
-      use(wanted.operation_id), use(wanted.id), use(now), use(now);
-  const long long seq = write_outbox(t, wanted);
-  append_audit(t, {wanted.who, "create", wanted.id, "", wanted.spec, "accepted"});
-  return Created{*port, seq};
+bool holds_claim(Transaction& t, const std::string& environment, const std::string& token) {
+  int held = 0;
+  t.sql << "SELECT COUNT(*) FROM claims WHERE environment = :e AND token = :t", use(environment), use(token),
+      into(held);
+  return held == 1;
+}
+
+void drop_claim(Transaction& t, const std::string& environment, const std::string& token) {
+  t.sql << "DELETE FROM claims WHERE environment = :e AND token = :t", use(environment), use(token);
 }
 
 }  // namespace envgate::control::store

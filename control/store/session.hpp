@@ -5,6 +5,7 @@
 #include <soci/soci.h>
 
 #include "control/store/database.hpp"
+#include "control/store/now.hpp"
 
 namespace envgate::control::store {
 
@@ -13,9 +14,6 @@ class Transaction {
   explicit Transaction(soci::session& session) : sql(session) {}
   soci::session& sql;
 };
-
-// Milliseconds since the epoch: every time in the database.
-long long now_ms();
 
 // Requires: within a transaction that holds the writer's lock. Errors: the database is newer.
 Result<void> migrate(Transaction& t);

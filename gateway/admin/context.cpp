@@ -8,11 +8,7 @@
 
 namespace envgate::admin {
 
-std::string running_version() {
-  const std::string text = gateway::version_text();  // "envgate 0.1.0\n"
-  const auto space = text.find(' ');
-  return text.substr(space + 1, text.size() - space - 2);
-}
+std::string running_version() { return std::string(version()); }
 
 Context::Context(gateway::Gateway& of) : gateway(of) {}
 

@@ -15,6 +15,13 @@ constexpr std::chrono::milliseconds kExhaustedPause{100};
 constexpr std::chrono::seconds kHearOut{1};
 constexpr std::size_t kHearOutBytes = 16 * 1024;
 
+// Allowed are root, our own effective account, and members of `group`.
+Caller check_caller(int fd, gid_t group) {
+  const auto peer = peer_of(fd);
+  if (!peer) return {};
+  return {true, peer->is_ours() || peer->in_group(group), peer->pid, peer->uid, peer->gid};
+}
+
 }  // namespace
 
 // One listening socket and the connections that came through it.
@@ -55,8 +62,7 @@ class Server::Door final : loop::Waiter, loop::Timer {
         case net::Listener::Outcome::accepted:
           server_.connections_.start(server_.serve(*this, std::move(accepted)));
           break;
-        case net::Listener::Outcome::none:
-          return;
+        case net::Listener::Outcome::none: return;
         case net::Listener::Outcome::exhausted:
           server_.reactor_.timers().arm(*this, server_.reactor_.now() + kExhaustedPause);
           return;
@@ -80,7 +86,9 @@ Result<void> Server::bind(const gateway::GatewaySettings& settings) {
     return doors_.back()->open(std::move(*fd));
   };
   if (!settings.admin.socket.empty()) {
-    auto opened = open_door(socket_.listen(settings.admin.socket, settings.user, settings.admin.group), true);
+    auto opened = open_door(socket_.listen(settings.admin.socket, {"admin.socket", settings.user,
+                                                                   settings.admin.group, "admin.group"}),
+                            true);
     if (!opened) return opened;
   }
   if (!settings.metrics.bind) return {};

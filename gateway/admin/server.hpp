@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/unix_socket.hpp"
 #include "gateway/admin/context.hpp"
 #include "gateway/admin/message.hpp"
-#include "gateway/admin/unix_socket.hpp"
 #include "gateway/loop/reactor.hpp"
 #include "gateway/loop/scope.hpp"
 #include "gateway/net/listener.hpp"

@@ -1,4 +1,4 @@
-#include "gateway/command_line.hpp"
+#include "base/command_line.hpp"
 
 #include <gmock/gmock.h>
 
@@ -16,7 +16,7 @@ Result<CommandLine> parse(std::vector<std::string> words) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  return parse_command_line(static_cast<int>(words.size()), argv.data());
+  return parse_command_line(program_text(), static_cast<int>(words.size()), argv.data());
 }
 
 std::string misuse(std::vector<std::string> words) {
@@ -67,25 +67,25 @@ TEST(CommandLine, MisuseIsNamed) {
 TEST(CommandLine, UsageNamesEveryOption) {
   for (const char* option :
        {"--config", "--environment", "--set", "--check", "--explain", "--version", "--help"})
-    EXPECT_THAT(usage(), HasSubstr(option));
-  EXPECT_THAT(version_text(), testing::MatchesRegex("envgate [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+    EXPECT_THAT(usage(program_text()), HasSubstr(option));
+  EXPECT_THAT(std::string(version()), testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
 }
 
 class Printed : public testing::Test {
  protected:
   int check(const std::string& yaml) {
     line_.config = dir_.write("gw.yaml", yaml);
-    return run(print_check);
+    return run([&] { return settings::print_check("envgate", gateway_schema(), sources()); });
   }
   int explain(const std::string& key) {
-    line_.explain_key = key;
-    return run(print_explain);
+    return run([&] { return settings::print_explain("envgate", gateway_schema(), sources(), key); });
   }
+  settings::Sources sources() const { return settings::sources_of(line_, {}); }
   template <typename Print>
   int run(Print print) {
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
-    const int status = print(line_, {});
+    const int status = print();
     out_ = testing::internal::GetCapturedStdout();
     err_ = testing::internal::GetCapturedStderr();
     return status;

@@ -20,9 +20,7 @@ using testing::IsEmpty;
 using namespace std::chrono_literals;
 
 std::string documented() {
-  return (std::filesystem::path(ENVGATE_SOURCE_DIR) / "conf/envgate.yaml")
-      .lexically_normal()
-      .string();
+  return (std::filesystem::path(ENVGATE_SOURCE_DIR) / "conf/envgate.yaml").lexically_normal().string();
 }
 
 // conf/envgate.yaml with every key that stands in it as "#key: value" made a key that is set.
@@ -46,7 +44,7 @@ std::vector<std::string> errors_of(std::vector<std::string> sets) {
 
 SnapshotPtr good(const CommandLine& line, const settings::Texts& variables = {}) {
   auto loaded = load_gateway_settings(line, variables);
-  if (!loaded) throw std::runtime_error(to_text(loaded.error()));
+  if (!loaded) throw std::runtime_error(settings::to_text("envgate", loaded.error()));
   return *loaded;
 }
 

@@ -3,14 +3,16 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "control/secrets/random.hpp"
 #include "control/store/audit.hpp"
+#include "control/store/changes.hpp"
 #include "control/store/environments.hpp"
 #include "control/store/session.hpp"
-#include "postgres_server.hpp"
+#include "tests/unit/control/postgres_server.hpp"
 
 namespace envgate::control::store {
 namespace {
@@ -33,17 +35,6 @@ class StoreTest : public testing::TestWithParam<const char*> {
     EXPECT_TRUE(database) << (database ? "" : database.error().message);
     return std::move(database.value());
   }
-  NewEnvironment environment() const {
-    NewEnvironment wanted{secrets::make_id(), secrets::make_id(), "n", "ada", "docker", "{}", "{}", "uid 0",
-                          {}, {}, {}, {}};
-    wanted.resources = {1000, 1 << 30, 1, 1 << 30};
-    wanted.ports = {50000, 50999};
-    return wanted;
-  }
-  static Result<void> allow(Transaction& t, long long gpus) {
-    set_quota(t, "ada", {{1000000, 1LL << 50, gpus, 1LL << 50}, 1000});
-    return {};
-  }
   static long long count(Database& database, const std::string& table) {
     return *database.read([&](Transaction& t) -> Result<long long> {
       long long n = 0;
@@ -56,59 +47,10 @@ class StoreTest : public testing::TestWithParam<const char*> {
   std::string url_;
 };
 
-TEST_P(StoreTest, FiftyCreatesAtOnceNeverPassTheQuota) {
-  Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  std::atomic<int> made = 0, refused = 0;
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < 50; ++i)
-    threads.emplace_back([&] {
-      auto created = database.transaction([&](Transaction& t) { return create(t, environment()); });
-      if (created) ++made;
-      else if (created.error().code == kQuotaExceeded) ++refused;
-    });
-  threads.clear();
-  EXPECT_EQ(made, 20);
-  EXPECT_EQ(refused, 30);
-  for (const char* table : {"environments", "operations", "leases", "outbox", "audit"})
-    EXPECT_EQ(count(database, table), 20) << table;
-}
-
-TEST_P(StoreTest, TwoRacersForOnePortHaveOneWinner) {
-  Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  std::atomic<int> won = 0, exhausted = 0;
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < 2; ++i)
-    threads.emplace_back([&] {
-      NewEnvironment wanted = environment();
-      wanted.ports = {50000, 50000};
-      auto created = database.transaction([&](Transaction& t) { return create(t, wanted); });
-      if (created) ++won;
-      else if (created.error().code == kPortsExhausted) ++exhausted;
-    });
-  threads.clear();
-  EXPECT_EQ(won, 1);
-  EXPECT_EQ(exhausted, 1);
-}
-
-TEST_P(StoreTest, AFailureLeavesNothing) {
-  Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  auto failed = database.transaction([&](Transaction& t) -> Result<Created> {
-    EXPECT_TRUE(create(t, environment()));
-    return fail("after all");
-  });
-  EXPECT_FALSE(failed);
-  for (const char* table : {"environments", "operations", "leases", "outbox", "audit"})
-    EXPECT_EQ(count(database, table), 0) << table;
-}
-
 TEST_P(StoreTest, OpensTwiceAtOnceAndRefusesANewerSchema) {
   std::atomic<int> opened = 0;
   std::vector<std::jthread> threads;
-  for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] { opened += Database::open(url_).has_value(); });
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { opened += Database::open(url_).has_value(); });
   threads.clear();
   EXPECT_EQ(opened, 4);
   Database database = open();
@@ -124,53 +66,134 @@ TEST_P(StoreTest, OpensTwiceAtOnceAndRefusesANewerSchema) {
 
 TEST_P(StoreTest, AReleasedPortRestsBeforeItIsLeasedAgain) {
   Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  NewEnvironment wanted = environment();
-  wanted.ports = {50000, 50001};
-  wanted.quarantine = std::chrono::hours(1);
-  ASSERT_EQ(database.transaction([&](Transaction& t) { return create(t, wanted); })->port, 50000);
-  const auto release = [&](long long at) {
-    return database.transaction([&](Transaction& t) -> Result<void> {
-      t.sql << "UPDATE leases SET released = :r WHERE port = 50000", soci::use(at);
-      return {};
-    });
+  LeaseRequest wanted{"ssh", 22, {50000, 50001}, std::chrono::hours(1), {}};
+  const auto lease = [&](const char* environment) {
+    return database.transaction([&](Transaction& t) { return lease_port(t, environment, wanted); });
   };
-  ASSERT_TRUE(release(now_ms()));
-  wanted.id = secrets::make_id(), wanted.operation_id = secrets::make_id();
-  EXPECT_EQ(database.transaction([&](Transaction& t) { return create(t, wanted); })->port, 50001);
-  ASSERT_TRUE(release(now_ms() - 2 * 3'600'000));
-  wanted.id = secrets::make_id(), wanted.operation_id = secrets::make_id();
-  EXPECT_EQ(database.transaction([&](Transaction& t) { return create(t, wanted); })->port, 50000);
+  ASSERT_EQ(lease("a").value(), 50000);
+  ASSERT_TRUE(database.transaction([](Transaction& t) -> Result<void> {
+    release_ports(t, "a");
+    return {};
+  }));
+  EXPECT_EQ(lease("b").value(), 50001);
+  const auto none = lease("c");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, kPortsExhausted) << none.error().message;
+  wanted.quarantine = std::chrono::milliseconds(0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the database counts in milliseconds
+  EXPECT_EQ(lease("c").value(), 50000);
 }
 
 TEST_P(StoreTest, APortThatCannotBeBoundIsPassedOver) {
   Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  NewEnvironment wanted = environment();
-  wanted.can_bind_port = [](std::uint16_t port) { return port > 50003; };
-  EXPECT_EQ(database.transaction([&](Transaction& t) { return create(t, wanted); })->port, 50004);
-  auto again = database.transaction([&](Transaction& t) { return create(t, wanted); });
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, kConflict) << again.error().message;
+  const LeaseRequest wanted{"ssh", 22, {50000, 50999}, {}, [](std::uint16_t port) { return port > 50003; }};
+  EXPECT_EQ(database.transaction([&](Transaction& t) { return lease_port(t, "a", wanted); }).value(), 50004);
 }
 
 TEST_P(StoreTest, ReadersCannotWriteAndDoNotWaitForTheWriter) {
   Database database = open();
-  ASSERT_TRUE(database.transaction([](Transaction& t) { return allow(t, 20); }));
-  auto refused = database.read([](Transaction& t) { return allow(t, 5); });
-  EXPECT_FALSE(refused);
-  auto seen = database.transaction([&](Transaction& t) -> Result<long long> {
-    EXPECT_TRUE(create(t, environment()));
+  const auto write = [](Transaction& t) -> Result<void> {
+    set_quota(t, "ada", {});
+    return {};
+  };
+  EXPECT_FALSE(database.read(write));
+  auto seen = database.transaction([&](Transaction& t) -> Result<bool> {
+    EXPECT_TRUE(write(t));
     // The writer is at work and holds its lock: a reader sees what was before it.
-    return database.read([](Transaction& inner) -> Result<long long> {
-      long long n = 0;
-      inner.sql << "SELECT COUNT(*) FROM environments", soci::into(n);
-      return n;
-    });
+    return database.read(
+        [](Transaction& inner) -> Result<bool> { return find_quota(inner, "ada").has_value(); });
   });
   ASSERT_TRUE(seen) << seen.error().message;
-  EXPECT_EQ(*seen, 0);
-  EXPECT_EQ(count(database, "environments"), 1);
+  EXPECT_FALSE(*seen);
+  EXPECT_EQ(count(database, "quotas"), 1);
+}
+
+TEST_P(StoreTest, AClaimIsOnesUntilItExpires) {
+  Database database = open();
+  const auto claims = [&](const char* token, std::chrono::milliseconds lifetime) {
+    return *database.transaction(
+        [&](Transaction& t) -> Result<bool> { return claim(t, "e", token, lifetime); });
+  };
+  EXPECT_TRUE(claims("one", std::chrono::minutes(1)));
+  EXPECT_FALSE(claims("two", std::chrono::minutes(1)));
+  EXPECT_TRUE(claims("one", std::chrono::milliseconds(0))) << "its own, to renew";
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  EXPECT_TRUE(claims("two", std::chrono::minutes(1)));
+  EXPECT_FALSE(*database.read([](Transaction& t) -> Result<bool> { return holds_claim(t, "e", "one"); }));
+}
+
+TEST_P(StoreTest, EnvironmentsComeInPagesWithoutGapOrRepeat) {
+  Database database = open();
+  ASSERT_TRUE(database.transaction([](Transaction& t) -> Result<void> {
+    for (int i = 0; i < 25; ++i) {
+      Environment e;
+      e.id = "id" + std::to_string(100 + i), e.name = "n" + std::to_string(i % 3),
+      e.owner = i % 2 ? "ada" : "bob";
+      e.created = 1000 + i / 5;  // many at one moment
+      insert_environment(t, e);
+    }
+    return {};
+  }));
+  for (const Order order : {Order::created, Order::name})
+    for (const bool descending : {false, true}) {
+      PageRequest page;
+      page.limit = 4, page.descending = descending;
+      std::vector<std::string> ids;
+      for (bool more = true; more;) {
+        const auto rows = database.read([&](Transaction& t) -> Result<std::vector<Environment>> {
+          return list_environments(t, {}, order, page);
+        });
+        for (const Environment& e : *rows) ids.push_back(e.id);
+        more = rows->size() == page.limit;
+        if (!more) continue;
+        page.after_id = rows->back().id;
+        page.after_key = order == Order::name ? rows->back().name : std::to_string(rows->back().created);
+      }
+      EXPECT_EQ(ids.size(), 25u);
+      EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 25u);
+    }
+  EnvironmentFilter bobs;
+  bobs.owner = "bob";
+  EXPECT_EQ(database
+                .read([&](Transaction& t) -> Result<std::size_t> {
+                  return list_environments(t, bobs, Order::created, {}).size();
+                })
+                .value(),
+            13u);
+}
+
+TEST_P(StoreTest, RouteChangesFollowASnapshotWithoutAGap) {
+  Database database = open();
+  const auto put = [&](const char* json) {
+    ASSERT_TRUE(database.transaction([&](Transaction& t) -> Result<void> {
+      auto e = find_environment(t, "e");
+      if (!e) insert_environment(t, *(e = Environment{.id = "e"}));
+      put_route(t, *e, next_route_generation(t), json);
+      update_environment(t, *e);
+      return {};
+    }));
+  };
+  put("{1}");
+  const auto snapshot = database.read([](Transaction& t) -> Result<RouteSnapshot> { return all_routes(t); });
+  EXPECT_EQ(snapshot->generation, 1);
+  EXPECT_EQ(snapshot->routes, std::vector<std::string>{"{1}"});
+  put("{2}");
+  put("");
+  const auto after = [&](long long generation) {
+    return *database.read([&](Transaction& t) -> Result<std::optional<std::vector<RouteChange>>> {
+      return route_changes(t, generation, 10);
+    });
+  };
+  ASSERT_EQ(after(1)->size(), 2u);
+  EXPECT_EQ(after(1)->at(0).route, "{2}");
+  EXPECT_EQ(after(1)->at(1).route, "");
+  EXPECT_TRUE(after(3)->empty());
+  ASSERT_TRUE(database.transaction([](Transaction& t) -> Result<void> {
+    cut_changes(t, 1);
+    return {};
+  }));
+  EXPECT_FALSE(after(1)) << "2 was cut off";
+  EXPECT_EQ(after(2)->size(), 1u);
 }
 
 TEST(StoreFile, IsItsOwnersAlone) {

@@ -1,10 +1,10 @@
-#include "gateway/command_line.hpp"
+#include "base/command_line.hpp"
 
 #include <getopt.h>
 
 #include <cstring>
 
-namespace envgate::gateway {
+namespace envgate {
 namespace {
 
 enum Option : int { kConfig = 1000, kEnvironment, kCheck, kSet, kExplain, kVersion, kHelp };
@@ -18,37 +18,31 @@ constexpr option kOptions[] = {{"config", required_argument, nullptr, kConfig},
                                {"help", no_argument, nullptr, kHelp},
                                {nullptr, 0, nullptr, 0}};
 
-Failure misuse(const std::string& what) { return fail(what + "; see envgate --help"); }
-
 // getopt_long's own word for what it could not read. Source: getopt(3): '?' for an unknown or ambiguous
 // option and for an argument that is not wanted, ':' for a missing one.
-Failure unreadable(int answer, char** argv) {
+std::string unreadable(int answer, char** argv) {
   const std::string written = argv[optind - 1];
-  if (answer == ':') return misuse("option '" + written + "' needs a value");
-  if (optopt >= kConfig)
-    return misuse("option '" + written.substr(0, written.find('=')) + "' takes no value");
-  if (optopt != 0) return misuse(std::string("unknown option '-") + static_cast<char>(optopt) + "'");
-  return misuse("unknown or ambiguous option '" + written + "'");
+  if (answer == ':') return "option '" + written + "' needs a value";
+  if (optopt >= kConfig) return "option '" + written.substr(0, written.find('=')) + "' takes no value";
+  if (optopt != 0) return std::string("unknown option '-") + static_cast<char>(optopt) + "'";
+  return "unknown or ambiguous option '" + written + "'";
 }
 
-Result<void> take(int answer, CommandLine& line, int argc, char** argv) {
+// What is wrong, or nothing.
+std::string take(int answer, CommandLine& line, int argc, char** argv) {
   switch (answer) {
     case 'c':
     case kConfig:
-      if (*optarg == 0) return misuse("--config needs a file");
+      if (*optarg == 0) return "--config needs a file";
       line.config = optarg;
-      return {};
-    case kEnvironment:
-      line.environment = optarg;
-      return {};
-    case kCheck:
-      line.check = true;
-      return {};
+      return "";
+    case kEnvironment: line.environment = optarg; return "";
+    case kCheck: line.check = true; return "";
     case kSet:
       if (std::strchr(optarg, '=') == nullptr || *optarg == '=')
-        return misuse("--set '" + std::string(optarg) + "' is not KEY=VALUE");
+        return "--set '" + std::string(optarg) + "' is not KEY=VALUE";
       line.sets.emplace_back(optarg);
-      return {};
+      return "";
     case kExplain:
       line.explain = true;
       // getopt takes an optional value only as --explain=KEY; people also write --explain KEY.
@@ -56,41 +50,41 @@ Result<void> take(int answer, CommandLine& line, int argc, char** argv) {
         line.explain_key = optarg;
       else if (optind < argc && argv[optind][0] != '-')
         line.explain_key = argv[optind++];
-      return {};
+      return "";
     case 'V':
-    case kVersion:
-      line.version = true;
-      return {};
+    case kVersion: line.version = true; return "";
     case 'h':
-    case kHelp:
-      line.help = true;
-      return {};
-    default:
-      return unreadable(answer, argv);
+    case kHelp: line.help = true; return "";
+    default: return unreadable(answer, argv);
   }
 }
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(int argc, char** argv) {
+Result<CommandLine> parse_command_line(const ProgramText& program, int argc, char** argv) {
   CommandLine line;
+  const auto misuse = [&](const std::string& what) {
+    return fail(what + "; see " + program.name + " --help");
+  };
   optind = 0;  // glibc: start afresh, so that a second call in one process (a test) works
   opterr = 0;
   // '+': stop at the first word that is no option, so that --explain's KEY is still where it was written.
   for (int answer; (answer = getopt_long(argc, argv, "+:c:hV", kOptions, nullptr)) != -1;) {
-    if (auto taken = take(answer, line, argc, argv); !taken) return tl::unexpected(taken.error());
+    if (const std::string wrong = take(answer, line, argc, argv); !wrong.empty()) return misuse(wrong);
   }
   if (optind < argc) return misuse("unexpected word '" + std::string(argv[optind]) + "'");
   if (line.check && line.explain) return misuse("--check and --explain exclude each other");
   return line;
 }
 
-std::string usage() {
-  return "Usage: envgate --config FILE [--environment NAME] [--set KEY=VALUE]...\n"
-         "       envgate --config FILE --check\n"
-         "       envgate --config FILE --explain [KEY]\n"
+std::string_view version() { return ENVGATE_VERSION; }
+
+std::string usage(const ProgramText& program) {
+  const std::string& name = program.name;
+  return "Usage: " + name + " --config FILE [--environment NAME] [--set KEY=VALUE]...\n" + "       " + name +
+         " --config FILE --check\n" + "       " + name + " --config FILE --explain [KEY]\n\n" +
+         program.summary +
          "\n"
-         "The envgate gateway: SSH and HTTPS to the right environment.\n"
          "\n"
          "  -c, --config FILE       the settings, in YAML; without it every key has its default\n"
          "      --environment NAME  read FILE's neighbour <stem>.NAME.yaml on top of it\n"
@@ -102,12 +96,8 @@ std::string usage() {
          "  -V, --version           print the version, and exit\n"
          "  -h, --help              print this, and exit\n"
          "\n"
-         "Later wins: defaults, FILE, the environment's file, ENVGATE_* variables (ENVGATE_SSH_BIND is\n"
-         "ssh.bind), --set, and what the admin socket sets while the gateway runs.\n"
-         "SIGHUP reloads the settings, SIGUSR1 opens the log file anew. SIGTERM drains and ends,\n"
-         "a second one ends at once.\n";
+         "Later wins: defaults, FILE, the environment's file, ENVGATE_* variables (" +
+         program.variable + "), --set, and what the admin socket sets while it runs.\n" + program.signals;
 }
 
-std::string version_text() { return "envgate " ENVGATE_VERSION "\n"; }
-
-}  // namespace envgate::gateway
+}  // namespace envgate

@@ -1,0 +1,46 @@
+// What the operations of the API work with. Thread: any; everything in it may be used on any.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/settings.hpp"
+#include "control/api/message.hpp"
+#include "control/lifecycle/lifecycle.hpp"
+#include "control/reconcile/reconciler.hpp"
+
+namespace envgate::control::api {
+
+struct Context {
+  store::Database& database;
+  const secrets::SecretBox& box;
+  const settings::SnapshotPtr<ControlSettings>& settings;
+  Lifecycle& lifecycle;
+  Reconciler& reconciler;
+  Engines& engines;
+  std::string install;
+  std::function<void()> committed;  // after a transaction of one's own
+  std::chrono::steady_clock::time_point started;
+  const ControlSettings::Control& control() const { return settings->values.control; }
+};
+
+// Answers by the table of operations: 404, 405, 403 where that is the answer. Never throws.
+Response dispatch(Context& context, Request& request);
+
+// One operation: what it is reached by, who may, and what OpenAPI says of it.
+struct Operation {
+  std::string_view method, path;  // "/api/environments/{id}"
+  Role role;
+  Response (*handle)(Context& context, const Request& request);
+  std::string_view summary;
+};
+
+// The tables, each in its own file.
+std::vector<Operation> environment_operations();
+std::vector<Operation> change_operations();  // operations, events, routes
+std::vector<Operation> quota_operations();
+std::vector<Operation> machine_operations();
+std::vector<Operation> general_operations();  // status, settings, audit, health, OpenAPI
+const std::vector<Operation>& all_operations();
+
+}  // namespace envgate::control::api

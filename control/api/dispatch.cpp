@@ -1,0 +1,80 @@
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "control/api/context.hpp"
+#include "control/api/handling.hpp"
+
+namespace envgate::control::api {
+namespace {
+
+// The pattern's segments against the request's: {...} stands for one that is not empty.
+bool matches(std::string_view pattern, const Request& request, std::vector<std::string>& names) {
+  names.clear();
+  std::size_t at = 0;
+  while (!pattern.empty()) {
+    pattern.remove_prefix(1);
+    const auto slash = pattern.find('/');
+    const std::string_view part = pattern.substr(0, slash);
+    pattern = slash == std::string_view::npos ? "" : pattern.substr(slash);
+    if (at >= request.segments.size()) return false;
+    const std::string& segment = request.segments[at++];
+    if (part.starts_with('{')) {
+      if (segment.empty()) return false;
+      names.push_back(segment);
+    } else if (part != segment) {
+      return false;
+    }
+  }
+  return at == request.segments.size();
+}
+
+}  // namespace
+
+const std::vector<Operation>& all_operations() {
+  static const std::vector<Operation> all = [] {
+    std::vector<Operation> table;
+    for (const auto& part : {environment_operations(), change_operations(), quota_operations(),
+                             machine_operations(), general_operations()})
+      table.insert(table.end(), part.begin(), part.end());
+    return table;
+  }();
+  return all;
+}
+
+Response dispatch(Context& context, Request& request) {
+  std::string allowed;
+  for (const Operation& operation : all_operations()) {
+    if (!matches(operation.path, request, request.names)) continue;
+    if (operation.method != request.method) {
+      allowed.append(allowed.empty() ? "" : ", ").append(operation.method);
+      continue;
+    }
+    if (request.caller.role < operation.role)
+      return problem_response(
+          {403,
+           "forbidden",
+           "this needs the role " + std::string(to_string(operation.role)) + ", and " + request.caller.who +
+               " has " + std::string(to_string(request.caller.role)) + "; control.groups." +
+               std::string(to_string(operation.role)) + " says whose members have it",
+           {}},
+          request);
+    try {
+      return operation.handle(context, request);
+    } catch (const std::exception& error) {
+      log::error("request_failed")
+          .text("request_id", request.id)
+          .text("path", request.path)
+          .text("error", error.what());
+      return problem_response(
+          {500, "internal", "it failed in a way that was not foreseen; the log has it", {}}, request);
+    }
+  }
+  if (allowed.empty())
+    return problem_response({404, "not_found", "there is nothing at " + request.path, {}}, request);
+  Response response =
+      problem_response({405, "method_not_allowed", "here there is only " + allowed, {}}, request);
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+}  // namespace envgate::control::api

@@ -1,0 +1,136 @@
+// /api/environments
+#include "control/api/handling.hpp"
+#include "control/lifecycle/spec.hpp"
+
+namespace envgate::control::api {
+namespace {
+
+json view(Context& context, const store::Environment& e) {
+  return environment_view(e, context.settings->values.domain);
+}
+
+Response create(Context& context, const Request& request) {
+  const auto body = body_of(request);
+  if (!body) return problem_response(body.error(), request);
+  const bool dry_run = request.parameter("dry_run") == "1";
+  const auto done = context.lifecycle.create(*body, asked_of(request), dry_run);
+  if (!done || !dry_run) return accepted(context, request, done);
+  return json_response(200, {{"valid", true}, {"environment", view(context, done->environment)}});
+}
+
+Response list(Context& context, const Request& request) {
+  const auto paging =
+      paging_of(request, {"created_at", "name"}, {"owner", "state", "backend", "name", "node", "deleted"});
+  if (!paging) return problem_response(paging.error(), request);
+  store::EnvironmentFilter filter;
+  filter.owner = request.parameter("owner");
+  filter.state = request.parameter("state");
+  filter.backend = request.parameter("backend");
+  filter.name = request.parameter("name");
+  filter.node = request.parameter("node");
+  filter.deleted = request.parameter("deleted") == "1";
+  const store::Order order = paging->sort == "name" ? store::Order::name : store::Order::created;
+  store::PageRequest page = paging->page;
+  ++page.limit;  // whether there is another page
+  auto rows = read(context, [&](store::Transaction& t) -> Result<std::vector<store::Environment>> {
+    return store::list_environments(t, filter, order, page);
+  });
+  if (!rows) return problem_response(rows.error(), request);
+  json answer = {{"environments", json::array()}, {"next", nullptr}};
+  if (rows->size() == page.limit) {
+    rows->pop_back();
+    const store::Environment& last = rows->back();
+    answer["next"] =
+        cursor_of(order == store::Order::name ? last.name : std::to_string(last.created), last.id);
+  }
+  for (const store::Environment& e : *rows) answer["environments"].push_back(view(context, e));
+  return json_response(200, answer);
+}
+
+Response show(Context& context, const Request& request) {
+  const auto e = read(context, [&](store::Transaction& t) -> Result<std::optional<store::Environment>> {
+    return store::find_environment(t, request.names[0]);
+  });
+  if (!e) return problem_response(e.error(), request);
+  if (!*e) return not_found(request, "environment " + request.names[0]);
+  Response response = json_response(200, view(context, **e));
+  response.headers.emplace_back("ETag", "\"" + std::to_string((*e)->version) + "\"");
+  return response;
+}
+
+Response patch(Context& context, const Request& request) {
+  const auto body = body_of(request);
+  if (!body) return problem_response(body.error(), request);
+  return accepted(context, request, context.lifecycle.patch(request.names[0], *body, asked_of(request)));
+}
+
+Response remove(Context& context, const Request& request) {
+  std::optional<backends::Volumes> volumes;
+  const std::string wanted = request.parameter("volumes");
+  if (wanted == "keep")
+    volumes = backends::Volumes::keep;
+  else if (wanted == "remove")
+    volumes = backends::Volumes::remove;
+  else if (!wanted.empty())
+    return problem_response(
+        {422, "invalid", "volumes is neither keep nor remove", {{"query volumes", "keep or remove"}}},
+        request);
+  return accepted(context, request, context.lifecycle.remove(request.names[0], volumes, asked_of(request)));
+}
+
+Response start(Context& context, const Request& request) {
+  return accepted(context, request, context.lifecycle.start(request.names[0], asked_of(request)));
+}
+Response stop(Context& context, const Request& request) {
+  return accepted(context, request, context.lifecycle.stop(request.names[0], asked_of(request)));
+}
+Response restart(Context& context, const Request& request) {
+  return accepted(context, request, context.lifecycle.restart(request.names[0], asked_of(request)));
+}
+Response rotate(Context& context, const Request& request) {
+  return accepted(context, request, context.lifecycle.rotate(request.names[0], asked_of(request)));
+}
+
+Response rebuild(Context& context, const Request& request) {
+  const auto body = body_of(request);
+  if (!body) return problem_response(body.error(), request);
+  Fields fields;
+  std::string image;
+  const Place root = Fields::root(*body);
+  if (!body->is_object()) fields.wrong(root, "is not an object");
+  fields.object(root, {"image"});
+  fields.text(Fields::member(root, "image"), 512, image);
+  if (!fields.good())
+    return problem_response({422, "invalid", "the request has wrong fields", std::move(fields.errors)},
+                            request);
+  return accepted(context, request, context.lifecycle.rebuild(request.names[0], image, asked_of(request)));
+}
+
+Response access(Context& context, const Request& request) {
+  const auto access = context.lifecycle.access(request.names[0], asked_of(request));
+  if (!access) return problem_response(access.error(), request);
+  Response response = json_response(200, access_view(*access, context.settings->values));
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+}  // namespace
+
+std::vector<Operation> environment_operations() {
+  return {
+      {"POST", "/api/environments", Role::operate, create, "Create an environment"},
+      {"GET", "/api/environments", Role::read, list, "List environments"},
+      {"GET", "/api/environments/{id}", Role::read, show, "Show an environment"},
+      {"PATCH", "/api/environments/{id}", Role::operate, patch,
+       "Change an environment's name, spec or policy"},
+      {"DELETE", "/api/environments/{id}", Role::operate, remove, "Delete an environment"},
+      {"POST", "/api/environments/{id}/start", Role::operate, start, "Start an environment"},
+      {"POST", "/api/environments/{id}/stop", Role::operate, stop, "Stop an environment"},
+      {"POST", "/api/environments/{id}/restart", Role::operate, restart, "Restart an environment"},
+      {"POST", "/api/environments/{id}/rebuild", Role::operate, rebuild, "Make an environment anew"},
+      {"POST", "/api/environments/{id}/rotate", Role::operate, rotate, "Give an environment a new password"},
+      {"GET", "/api/environments/{id}/access", Role::operate, access, "Show how a customer gets in"},
+  };
+}
+
+}  // namespace envgate::control::api

@@ -1,0 +1,69 @@
+// A request that was read whole, and its answer: plain values, without a word of Beast. Thread: any.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "control/problem.hpp"
+
+namespace envgate::control::api {
+
+enum class Role : std::uint8_t { none, read, operate, admin };
+std::string_view to_string(Role role);
+
+struct Caller {
+  std::string who = "nobody";  // "uid 0", "token ci (abcd)"
+  Role role = Role::none;
+};
+
+struct Request {
+  std::string method, path;           // the path as it was sent, without the query
+  std::vector<std::string> segments;  // percent-decoded
+  std::vector<std::pair<std::string, std::string>> query;
+  std::string body, content_type;
+  std::string if_match, idempotency_key, last_event_id;
+  std::optional<std::chrono::seconds> wait;  // Prefer: wait=N
+  bool old_http = false;                     // HTTP/1.0
+  std::string id;                            // ours, for logs and answers
+  Caller caller;
+  std::vector<std::string> names;  // what stands for the pattern's {...}
+
+  std::string parameter(std::string_view name) const;  // empty: not there
+};
+
+// An answer without end, in pieces. Thread: one call at a time, a worker's.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Appends what there is to say now, nothing where there is nothing new. False: it has ended.
+  virtual bool next(std::string& out) = 0;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::unique_ptr<Stream> stream = nullptr;
+  // Asked again whenever something changed, until it answers or the time is up; then `body` is the answer.
+  std::function<std::optional<Response>()> later = nullptr;
+  std::chrono::seconds wait{0};
+};
+
+Response json_response(int status, const nlohmann::json& body);
+Response problem_response(const Problem& problem, const Request& request);
+
+// "a%20b" as "a b"; nothing for what is not percent-encoding, or has a zero byte.
+std::optional<std::string> percent_decode(std::string_view text);
+// The target as it stands in the request line. False: it is not a path with a query.
+bool take_target(std::string_view target, Request& request);
+
+}  // namespace envgate::control::api

@@ -1,0 +1,240 @@
+#include "control/api/openapi_schemas.hpp"
+
+namespace envgate::control::api {
+namespace {
+
+using nlohmann::json;
+
+json ref(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
+json text() { return {{"type", "string"}}; }
+json time_text() { return {{"type", "string"}, {"format", "date-time"}}; }
+json nullable(json schema) { return {{"anyOf", json::array({std::move(schema), {{"type", "null"}}})}}; }
+json whole() { return {{"type", "integer"}, {"minimum", 0}}; }
+json number() { return {{"type", "number"}, {"minimum", 0}}; }
+json flag() { return {{"type", "boolean"}}; }
+json words(std::initializer_list<const char*> all) { return {{"type", "string"}, {"enum", all}}; }
+json list(json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
+json port() { return {{"type", "integer"}, {"minimum", 1}, {"maximum", 65535}}; }
+json size() {
+  return {
+      {"oneOf", json::array({whole(), {{"type", "string"}, {"pattern", "^[0-9]+([kMGT]?B|[KMGT]iB)?$"}}})}};
+}
+
+// All members are required, but for those in `optional`.
+json object(json properties, std::vector<std::string> optional = {}) {
+  json required = json::array();
+  for (const auto& [name, schema] : properties.items())
+    if (std::find(optional.begin(), optional.end(), name) == optional.end()) required.push_back(name);
+  return {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
+}
+
+json open_object(json properties) { return {{"type", "object"}, {"properties", std::move(properties)}}; }
+
+json query(const char* name, json schema, const char* description) {
+  return {{"name", name},
+          {"in", "query"},
+          {"required", false},
+          {"schema", std::move(schema)},
+          {"description", description}};
+}
+json header(const char* name, const char* description) {
+  return {{"name", name},
+          {"in", "header"},
+          {"required", false},
+          {"schema", text()},
+          {"description", description}};
+}
+
+json spec_schema() {
+  return open_object(
+      {{"image", text()},
+       {"command", list(text())},
+       {"env", {{"type", "object"}, {"additionalProperties", text()}}},
+       {"cpu", number()},
+       {"memory", size()},
+       {"shm", size()},
+       {"storage", size()},
+       {"pids", whole()},
+       {"gpu", open_object(
+                   {{"count", whole()}, {"model", text()}, {"mode", words({"exclusive", "shared", "mig"})}})},
+       {"mounts", list(open_object({{"type", words({"volume", "bind"})},
+                                    {"source", text()},
+                                    {"target", text()},
+                                    {"read_only", flag()}}))},
+       {"ports", list(object({{"port", port()},
+                              {"access", words({"public", "private", "tcp"})},
+                              {"scheme", words({"http", "https"})},
+                              {"service", text()}},
+                             {"access", "scheme", "service"}))},
+       {"ssh",
+        open_object({{"mode", words({"passthrough", "audited"})}, {"user", text()}, {"keys", list(text())}})},
+       {"pull", words({"always", "missing", "never"})},
+       {"registry", open_object({{"user", text()}, {"password", text()}})},
+       {"node", text()},
+       {"machine", text()},
+       {"selector", open_object({{"region", text()},
+                                 {"gpu_model", text()},
+                                 {"gpus", whole()},
+                                 {"cpu", whole()},
+                                 {"memory", size()},
+                                 {"disk", size()}})}});
+}
+
+json amounts() {
+  return {{"cpu", number()},
+          {"memory", size()},
+          {"gpu", whole()},
+          {"storage", size()},
+          {"environments", whole()}};
+}
+
+}  // namespace
+
+json component_schemas() {
+  json all;
+  all["Problem"] = object({{"type", text()},
+                           {"title", text()},
+                           {"status", whole()},
+                           {"code", text()},
+                           {"detail", text()},
+                           {"request_id", text()},
+                           {"errors", list(object({{"pointer", text()}, {"message", text()}}))}},
+                          {"errors"});
+  all["Spec"] = spec_schema();
+  all["Policy"] = open_object({{"volumes", words({"keep", "remove"})}, {"allow_from", list(text())}});
+  all["NewEnvironment"] = object({{"name", text()},
+                                  {"owner", text()},
+                                  {"backend", words({"docker", "physical"})},
+                                  {"spec", ref("Spec")},
+                                  {"policy", ref("Policy")}},
+                                 {"backend", "policy"});
+  all["Condition"] = object({{"type", text()},
+                             {"status", words({"true", "false", "unknown"})},
+                             {"reason", text()},
+                             {"message", text()},
+                             {"since", time_text()}});
+  all["Environment"] = object({{"id", text()},
+                               {"name", text()},
+                               {"owner", text()},
+                               {"backend", words({"docker", "physical"})},
+                               {"type", words({"container", "physical"})},
+                               {"node", text()},
+                               {"generation", whole()},
+                               {"version", whole()},
+                               {"desired", words({"running", "stopped", "deleted"})},
+                               {"state", words({"creating", "starting", "running", "stopping", "stopped",
+                                                "failed", "deleting", "deleted"})},
+                               {"conditions", list(ref("Condition"))},
+                               {"spec", ref("Spec")},
+                               {"policy", ref("Policy")},
+                               {"ssh_host", text()},
+                               {"ssh_port", whole()},
+                               {"target_ip", nullable(text())},
+                               {"image_digest", nullable(text())},
+                               {"created_at", time_text()},
+                               {"updated_at", time_text()},
+                               {"started_at", nullable(time_text())},
+                               {"deleted_at", nullable(time_text())}});
+  all["Step"] = object({{"name", text()},
+                        {"state", words({"running", "done", "failed"})},
+                        {"started_at", time_text()},
+                        {"finished_at", nullable(time_text())},
+                        {"message", text()}});
+  all["Operation"] = object(
+      {{"id", text()},
+       {"environment", text()},
+       {"kind", text()},
+       {"state", words({"pending", "running", "done", "failed"})},
+       {"progress", object({{"step", text()}, {"detail", text()}, {"done", whole()}, {"total", whole()}})},
+       {"steps", list(ref("Step"))},
+       {"error", nullable(object({{"code", text()}, {"message", text()}}))},
+       {"created_at", time_text()},
+       {"updated_at", time_text()}});
+  all["Accepted"] = object({{"operation", ref("Operation")}, {"environment", ref("Environment")}});
+  all["Access"] = object({{"environment_id", text()},
+                          {"type", text()},
+                          {"ssh_host", text()},
+                          {"ssh_port", port()},
+                          {"ssh_username", text()},
+                          {"ssh_password", text()},
+                          {"target_ip", nullable(text())},
+                          {"jupyter_url", nullable(text())},
+                          {"created_at", time_text()},
+                          {"urls", list(object({{"port", port()}, {"access", text()}, {"url", text()}}))},
+                          {"commands", {{"type", "object"}, {"additionalProperties", text()}}}});
+  json quota = amounts();
+  quota["owner"] = text();
+  quota["used"] = object(amounts());
+  all["Quota"] = object(std::move(quota));
+  all["NewQuota"] = object(amounts());
+  return all;
+}
+
+OperationSchemas schemas_of(const Operation& operation) {
+  const std::string_view path = operation.path, method = operation.method;
+  OperationSchemas s;
+  const json next = nullable(text());
+  const auto page = [&] {
+    s.parameters.push_back(
+        query("limit", {{"type", "integer"}, {"minimum", 1}, {"maximum", 1000}}, "at most so many"));
+    s.parameters.push_back(query("cursor", text(), "the `next` of the page before"));
+    s.parameters.push_back(query("sort", text(), "a field; - before it: descending"));
+  };
+  const auto changes = [&] {
+    s.status = 202;
+    s.answer = ref("Accepted");
+    for (const auto& [name, what] :
+         {std::pair("Prefer", "wait=N: until the operation has ended, N seconds at most"),
+          std::pair("Idempotency-Key", "a repeated request is answered as the first"),
+          std::pair("If-Match", "the environment's ETag")})
+      s.parameters.push_back(header(name, what));
+  };
+  if (path.starts_with("/api/environments")) {
+    const bool one = path == "/api/environments/{id}";
+    if (path == "/api/environments" && method == "GET") {
+      page();
+      for (const char* filter : {"owner", "state", "backend", "name", "node", "deleted"})
+        s.parameters.push_back(query(filter, text(), "only those"));
+      s.answer = object({{"environments", list(ref("Environment"))}, {"next", next}});
+    } else if (path == "/api/environments") {
+      changes();
+      s.parameters.push_back(query("dry_run", words({"1"}), "only check"));
+      s.body = ref("NewEnvironment");
+    } else if (one && method == "GET") {
+      s.answer = ref("Environment");
+    } else if (path.ends_with("/access")) {
+      s.answer = ref("Access");
+    } else if (path.ends_with("/tickets")) {
+      s.status = 201;
+      s.body = object({{"port", port()}});
+      s.answer = object({{"url", text()}, {"expires_at", time_text()}});
+    } else {
+      changes();
+      if (method == "PATCH")
+        s.body = open_object({{"name", text()}, {"spec", ref("Spec")}, {"policy", ref("Policy")}});
+      if (path.ends_with("/rebuild")) s.body = open_object({{"image", text()}});
+      if (method == "DELETE")
+        s.parameters.push_back(query("volumes", words({"keep", "remove"}), "named volumes"));
+    }
+  } else if (path == "/api/operations") {
+    page();
+    s.answer = object({{"operations", list(ref("Operation"))}, {"next", next}});
+  } else if (path == "/api/operations/{id}") {
+    s.parameters.push_back(header("Prefer", "wait=N: until it has ended"));
+    s.answer = ref("Operation");
+  } else if (path == "/api/quotas") {
+    s.answer = object({{"quotas", list(ref("Quota"))}, {"next", next}});
+  } else if (path == "/api/quotas/{owner}") {
+    if (method != "DELETE") s.answer = ref("Quota");
+    if (method == "PUT") s.body = ref("NewQuota");
+  } else if (path == "/api/events") {
+    s.content_type = "text/event-stream";
+    s.answer = text();
+  } else if (path == "/metrics") {
+    s.content_type = "text/plain";
+    s.answer = text();
+  }
+  return s;
+}
+
+}  // namespace envgate::control::api

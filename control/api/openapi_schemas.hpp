@@ -1,0 +1,21 @@
+// What OpenAPI says of bodies, answers and parameters. For openapi.cpp.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "control/api/context.hpp"
+
+namespace envgate::control::api {
+
+struct OperationSchemas {
+  nlohmann::json parameters = nlohmann::json::array();
+  nlohmann::json body;  // null: none
+  nlohmann::json answer = nlohmann::json::object();
+  int status = 200;
+  std::string content_type = "application/json";
+};
+
+OperationSchemas schemas_of(const Operation& operation);
+nlohmann::json component_schemas();
+
+}  // namespace envgate::control::api

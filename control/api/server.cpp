@@ -1,0 +1,374 @@
+#include "control/api/server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
+#include <charconv>
+#include <thread>
+
+#include "base/ip.hpp"
+#include "base/log.hpp"
+#include "base/metrics.hpp"
+#include "control/api/hub.hpp"
+#include "control/secrets/random.hpp"
+
+namespace envgate::control::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+using std::chrono::seconds;
+
+constexpr std::size_t kMostBody = 1 << 20, kMostHead = 16 << 10, kStreamPiece = 64 << 10;
+constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kMostWait{300}, kHandshake{10}, kStreamTick{1};
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
+
+using PlainStream = beast::basic_stream<stream_protocol>;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+
+// RFC 7240: "wait=30", perhaps among others.
+std::optional<seconds> wait_of(beast::string_view prefer) {
+  const auto at = prefer.find("wait=");
+  if (at == beast::string_view::npos) return std::nullopt;
+  unsigned value = 0;
+  const auto text = prefer.substr(at + 5);
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || value == 0) return std::nullopt;
+  return std::min(seconds(value), kMostWait);
+}
+
+std::string text_of(const http::request<http::string_body>& message, http::field field) {
+  const auto value = message[field];
+  return std::string(value.data(), value.size());
+}
+
+Request request_of(http::request<http::string_body>&& message) {
+  Request request;
+  request.id = secrets::make_id();
+  request.method = std::string(message.method_string());
+  request.old_http = message.version() == 10;
+  request.content_type = text_of(message, http::field::content_type);
+  request.if_match = text_of(message, http::field::if_match);
+  request.idempotency_key = std::string(message["Idempotency-Key"]);
+  request.last_event_id = std::string(message["Last-Event-ID"]);
+  request.wait = wait_of(message["Prefer"]);
+  request.body = std::move(message.body());
+  return request;
+}
+
+http::response<http::string_body> message_of(Response&& response, const Request& request, bool keep_alive) {
+  http::response<http::string_body> message;
+  message.version(request.old_http ? 10 : 11);
+  message.result(static_cast<unsigned>(response.status));
+  message.set(http::field::content_type, response.content_type);
+  message.set("X-Request-ID", request.id);
+  message.set("X-Content-Type-Options", "nosniff");
+  for (const auto& [name, value] : response.headers) message.set(name, value);
+  message.keep_alive(keep_alive);
+  message.body() = std::move(response.body);
+  message.prepare_payload();
+  return message;
+}
+
+Response refusal(int status, std::string code, std::string detail) {
+  Request nobody;
+  nobody.id = secrets::make_id();
+  return problem_response({status, std::move(code), std::move(detail), {}}, nobody);
+}
+
+}  // namespace
+
+struct Server::Inside {
+  Inside(Options how, Handler handle)
+      : options(how), handler(std::move(handle)), workers(how.workers), hub(io) {}
+
+  Options options;
+  Handler handler;
+  asio::io_context io{1};
+  asio::thread_pool workers;
+  Hub hub;
+  Authenticate authenticate;
+  CheckToken check_token;
+  std::unique_ptr<stream_protocol::acceptor> unix_door;
+  std::unique_ptr<asio::ip::tcp::acceptor> tls_door;
+  asio::ssl::context tls{asio::ssl::context::tls_server};
+  std::size_t unix_open = 0, tls_open = 0;
+  std::thread thread;
+
+  // Runs `work` on a worker and comes back to the I/O thread with what it returned. Requires: its captures
+  // are references and pointers; g++ 12 destroys the captures of a closure in a co_await's expression twice.
+  template <typename Work>
+  asio::awaitable<std::invoke_result_t<Work&>> on_worker(Work work) {
+    using T = std::invoke_result_t<Work&>;
+    static_assert(std::is_trivially_destructible_v<Work>);
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
+        [this](auto done, Work job) {
+          asio::post(workers, [done = std::move(done), job = std::move(job)]() mutable {
+            T value = job();
+            auto home = asio::get_associated_executor(done);
+            asio::post(home, [done = std::move(done), value = std::move(value)]() mutable {
+              done(std::move(value));
+            });
+          });
+        },
+        asio::use_awaitable, std::move(work));
+  }
+
+  asio::awaitable<void> sleep(seconds at_most) {
+    Hub::Sleeper sleeper(hub, at_most);
+    co_await sleeper.timer().async_wait(kTuple);
+  }
+
+  asio::awaitable<void> accept_unix();
+  asio::awaitable<void> accept_tls();
+  asio::awaitable<void> serve_unix(stream_protocol::socket socket);
+  asio::awaitable<void> serve_tls(asio::ip::tcp::socket socket);
+  template <typename S>
+  asio::awaitable<void> serve(S& stream, Caller caller, bool by_token);
+  template <typename S>
+  asio::awaitable<bool> answer(S& stream, Request& request, bool keep_alive);
+  template <typename S>
+  asio::awaitable<void> pour(S& stream, Response response, const Request& request);
+  template <typename S>
+  asio::awaitable<void> refuse_reading(S& stream, error_code error);
+};
+
+// Requests, one after the other, until the caller has gone or has been told to.
+template <typename S>
+asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller, bool by_token) {
+  beast::flat_buffer buffer(kMostHead + kMostBody + 4096);
+  for (bool first = true;; first = false) {
+    http::request_parser<http::string_body> parser;
+    parser.header_limit(kMostHead);
+    parser.body_limit(kMostBody);
+    beast::get_lowest_layer(stream).expires_after(first || buffer.size() > 0 ? kRead : kIdle);
+    const auto [error, size] = co_await http::async_read(stream, buffer, parser, kTuple);
+    if (error) co_return co_await refuse_reading(stream, error);
+    const bool keep_alive = parser.get().keep_alive();
+    const auto target = parser.get().target();
+    const std::string authorization = text_of(parser.get(), http::field::authorization);
+    std::string path(target.data(), target.size());
+    Request request = request_of(parser.release());
+    request.caller = caller;
+    if (by_token) {
+      auto known = co_await on_worker([this, &authorization] {
+        return authorization.starts_with("Bearer ") ? check_token(authorization.substr(7)) : Caller();
+      });
+      request.caller = std::move(known);
+    }
+    bool go_on = false;
+    if (!take_target(path, request)) {
+      auto message = message_of(
+          problem_response({400, "bad_target", "the path or query is not well formed", {}}, request), request,
+          false);
+      beast::get_lowest_layer(stream).expires_after(kWrite);
+      co_await http::async_write(stream, message, kTuple);
+    } else {
+      go_on = co_await answer(stream, request, keep_alive);
+    }
+    if (!go_on) co_return;
+  }
+}
+
+// What could not be read is answered where that makes sense.
+template <typename S>
+asio::awaitable<void> Server::Inside::refuse_reading(S& stream, error_code error) {
+  Response response;
+  if (error == http::error::body_limit)
+    response = refusal(413, "too_large", "the body is longer than 1 MiB");
+  else if (error == http::error::header_limit || error == http::error::buffer_overflow)
+    response = refusal(431, "head_too_large", "the request's head is longer than 16 KiB");
+  else if (error == http::error::end_of_stream ||
+           error.category() != http::make_error_code(http::error::bad_method).category())
+    co_return;
+  else
+    response = refusal(400, "not_http", "this is not a request of HTTP/1.1: " + error.message());
+  Request nobody;
+  auto message = message_of(std::move(response), nobody, false);
+  beast::get_lowest_layer(stream).expires_after(kWrite);
+  co_await http::async_write(stream, message, kTuple);
+  // The rest of an unread body would make the kernel reset the connection before the answer is read.
+  std::array<char, 16384> rest;
+  for (std::size_t heard = 0; heard < 4 * kMostBody;) {
+    const auto [gone, size] = co_await stream.async_read_some(asio::buffer(rest), kTuple);
+    if (gone) co_return;
+    heard += size;
+  }
+}
+
+template <typename S>
+asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool keep_alive) {
+  auto response =
+      co_await on_worker([this, &request] { return std::make_shared<Response>(handler(request)); });
+  if (response->later) {
+    const auto until = std::chrono::steady_clock::now() + response->wait;
+    for (bool waiting = true; waiting;) {
+      const auto left = std::chrono::ceil<seconds>(until - std::chrono::steady_clock::now());
+      if (left.count() <= 0) break;
+      auto now = co_await on_worker([&response] {
+        auto answer = response->later();
+        return answer ? std::make_shared<Response>(std::move(*answer)) : nullptr;
+      });
+      waiting = !now;
+      if (now) response = now;
+      if (waiting) co_await sleep(std::min(left, kStreamTick));
+    }
+  }
+  if (response->stream) {
+    co_await pour(stream, std::move(*response), request);
+    co_return false;
+  }
+  auto message = message_of(std::move(*response), request, keep_alive);
+  beast::get_lowest_layer(stream).expires_after(kWrite);
+  const auto [error, size] = co_await http::async_write(stream, message, kTuple);
+  co_return !error && keep_alive;
+}
+
+// A stream's pieces: in chunks, or, to HTTP/1.0, until the end of the connection.
+template <typename S>
+asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const Request& request) {
+  const std::shared_ptr<Stream> source = std::move(response.stream);
+  http::response<http::empty_body> head;
+  head.version(request.old_http ? 10 : 11);
+  head.result(200);
+  head.set(http::field::content_type, response.content_type);
+  head.set("X-Request-ID", request.id);
+  for (const auto& [name, value] : response.headers) head.set(name, value);
+  head.keep_alive(false);
+  if (!request.old_http) head.chunked(true);
+  http::response_serializer<http::empty_body> serializer(head);
+  beast::get_lowest_layer(stream).expires_after(kWrite);
+  const auto [error, size] = co_await http::async_write_header(stream, serializer, kTuple);
+  if (error) co_return;
+  std::string text;
+  for (;;) {
+    text.clear();
+    const bool goes_on = co_await on_worker([&source, &text] { return source->next(text); });
+    for (std::size_t at = 0; at < text.size(); at += kStreamPiece) {
+      const auto part = asio::buffer(text.data() + at, std::min(kStreamPiece, text.size() - at));
+      // Who does not take a piece within this time is too slow.
+      beast::get_lowest_layer(stream).expires_after(kWrite);
+      error_code failed;
+      if (request.old_http) {
+        const auto [wrong, sent] = co_await asio::async_write(stream, part, kTuple);
+        failed = wrong;
+      } else {
+        const auto [wrong, sent] = co_await asio::async_write(stream, http::make_chunk(part), kTuple);
+        failed = wrong;
+      }
+      if (failed) co_return;
+    }
+    if (!goes_on) co_return;
+    if (text.empty()) co_await sleep(kStreamTick);
+  }
+}
+
+asio::awaitable<void> Server::Inside::serve_unix(stream_protocol::socket socket) {
+  Caller caller = authenticate(socket.native_handle());
+  PlainStream stream(std::move(socket));
+  co_await serve(stream, std::move(caller), false);
+  error_code ignored;
+  stream.socket().shutdown(stream_protocol::socket::shutdown_both, ignored);
+  --unix_open;
+}
+
+asio::awaitable<void> Server::Inside::serve_tls(asio::ip::tcp::socket socket) {
+  TlsStream stream(beast::tcp_stream(std::move(socket)), tls);
+  beast::get_lowest_layer(stream).expires_after(kHandshake);
+  const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::server, kTuple);
+  if (!error) {
+    co_await serve(stream, Caller(), true);
+    beast::get_lowest_layer(stream).expires_after(kHandshake);
+    co_await stream.async_shutdown(kTuple);
+  }
+  --tls_open;
+}
+
+asio::awaitable<void> Server::Inside::accept_unix() {
+  for (;;) {
+    auto [error, socket] = co_await unix_door->async_accept(kTuple);
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {  // out of descriptors: those that are open will end
+      co_await sleep(kStreamTick);
+      continue;
+    }
+    if (unix_open >= options.connections) continue;  // closed at once
+    ++unix_open;
+    asio::co_spawn(io, serve_unix(std::move(socket)), asio::detached);
+  }
+}
+
+asio::awaitable<void> Server::Inside::accept_tls() {
+  for (;;) {
+    auto [error, socket] = co_await tls_door->async_accept(kTuple);
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      co_await sleep(kStreamTick);
+      continue;
+    }
+    if (tls_open >= options.connections) continue;
+    ++tls_open;
+    asio::co_spawn(io, serve_tls(std::move(socket)), asio::detached);
+  }
+}
+
+Server::Server(Options options, Handler handler)
+    : inside_(std::make_unique<Inside>(options, std::move(handler))) {}
+Server::~Server() { stop(); }
+
+void Server::listen_unix(Fd socket, Authenticate authenticate) {
+  inside_->authenticate = std::move(authenticate);
+  inside_->unix_door =
+      std::make_unique<stream_protocol::acceptor>(inside_->io, stream_protocol(), socket.release());
+}
+
+Result<void> Server::listen_tls(const Tls& tls, CheckToken check) {
+  const auto endpoint = Endpoint::parse(tls.bind);
+  if (!endpoint) return fail("control.tls.bind: " + endpoint.error().message);
+  try {
+    asio::ssl::context& context = inside_->tls;
+    context.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
+    context.use_certificate_chain_file(tls.certificate);
+    context.use_private_key_file(tls.key, asio::ssl::context::pem);
+    sockaddr_storage address{};
+    const auto size = endpoint->to_sockaddr(address);
+    asio::ip::tcp::endpoint at;
+    at.resize(size);
+    std::memcpy(at.data(), &address, size);
+    inside_->tls_door = std::make_unique<asio::ip::tcp::acceptor>(inside_->io, at, true);
+  } catch (const std::exception& error) {
+    return fail("control.tls (" + tls.bind + ", " + tls.certificate + "): " + error.what());
+  }
+  inside_->check_token = std::move(check);
+  return {};
+}
+
+void Server::start() {
+  Inside& inside = *inside_;
+  if (inside.unix_door) asio::co_spawn(inside.io, inside.accept_unix(), asio::detached);
+  if (inside.tls_door) asio::co_spawn(inside.io, inside.accept_tls(), asio::detached);
+  inside.thread = std::thread([&inside] { inside.io.run(); });
+}
+
+void Server::stop() {
+  if (!inside_->thread.joinable()) return;
+  inside_->io.stop();
+  inside_->thread.join();
+  inside_->workers.join();
+}
+
+void Server::poke() { inside_->hub.poke(); }
+
+}  // namespace envgate::control::api

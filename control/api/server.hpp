@@ -1,0 +1,46 @@
+// The API's server: HTTP/1.1 on the control socket, whose peers the kernel vouches for, and over TLS for
+// callers with a token. One thread does all I/O (Asio, Beast); workers run the handlers, which block for the
+// database. Everything a caller sends is bounded in size and time; whoever reads too slowly is disconnected.
+// Thread: main's.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "control/api/message.hpp"
+
+namespace envgate::control::api {
+
+class Server {
+ public:
+  struct Options {
+    unsigned workers = 4;
+    std::size_t connections = 512;  // of each listener
+  };
+  struct Tls {
+    std::string bind, certificate, key;  // "host:port", PEM files
+  };
+  using Handler = std::function<Response(Request&)>;             // on a worker
+  using Authenticate = std::function<Caller(int fd)>;            // a connected Unix peer; on the I/O thread
+  using CheckToken = std::function<Caller(const std::string&)>;  // what stands after "Bearer "; on a worker
+
+  Server(Options options, Handler handler);
+  ~Server();
+
+  void listen_unix(Fd socket, Authenticate authenticate);
+  // Errors: the address, the certificate or its key.
+  Result<void> listen_tls(const Tls& tls, CheckToken check);
+  void start();
+  void stop();  // open requests are cut
+  // Something changed in the database: streams and waiting requests look again. Thread: any.
+  void poke();
+
+ private:
+  struct Inside;
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace envgate::control::api

@@ -1,0 +1,154 @@
+#include "control/controller.hpp"
+
+#include "backends/docker/backend.hpp"
+#include "base/log.hpp"
+#include "base/unix_socket.hpp"
+#include "control/api/context.hpp"
+#include "control/api/server.hpp"
+#include "control/store/keeping.hpp"
+
+namespace envgate::control {
+namespace {
+
+using api::Caller;
+using api::Role;
+
+constexpr char kKeyCheck[] = "key_check", kKeyCheckText[] = "envgate";
+constexpr std::size_t kInstall = 8;  // letters of the install's id: it is in every name that we make
+
+// Who this install is; made at the first start. Errors: the key file is another one than the secrets' own.
+Result<std::string> know_install(store::Database& database, const std::string& key_file,
+                                 std::optional<secrets::SecretBox>& box) {
+  const auto head =
+      database.read([](store::Transaction& t) -> Result<store::Head> { return store::read_head(t); });
+  if (!head) return Failure(head.error());
+  auto opened = secrets::SecretBox::open(key_file, head->install.empty());
+  if (!opened) return Failure(opened.error());
+  box.emplace(std::move(*opened));
+  if (!head->install.empty()) {
+    if (!box->unseal(head->key_check, kKeyCheck))
+      return fail("control.key_file " + key_file +
+                  " is not the key that the database's secrets were sealed with:"
+                  " bring the right one back");
+    return head->install;
+  }
+  const store::Head made{secrets::make_id().substr(0, kInstall),
+                         box->seal(backends::Secret(kKeyCheckText), kKeyCheck)};
+  auto written = database.transaction([&](store::Transaction& t) -> Result<void> {
+    store::write_head(t, made);
+    return {};
+  });
+  if (!written) return Failure(written.error());
+  return made.install;
+}
+
+struct Groups {
+  std::optional<gid_t> read, operate, admin;
+};
+
+Result<Groups> find_groups(const ControlSettings::Control::Groups& names) {
+  Groups groups;
+  for (const auto& [setting, name, into] :
+       {std::tuple("control.groups.read", &names.read, &groups.read),
+        std::tuple("control.groups.operate", &names.operate, &groups.operate),
+        std::tuple("control.groups.admin", &names.admin, &groups.admin)}) {
+    if (name->empty()) continue;
+    const auto found = find_group(setting, *name);
+    if (!found) return Failure(found.error());
+    *into = *found;
+  }
+  return groups;
+}
+
+Caller caller_of(int fd, const Groups& groups) {
+  Caller caller;
+  const auto peer = peer_of(fd);
+  if (!peer) return caller;
+  caller.who = "uid " + std::to_string(peer->uid) + " pid " + std::to_string(peer->pid);
+  const auto member = [&](const std::optional<gid_t>& group) { return group && peer->in_group(*group); };
+  if (peer->is_ours() || member(groups.admin))
+    caller.role = Role::admin;
+  else if (member(groups.operate))
+    caller.role = Role::operate;
+  else if (member(groups.read))
+    caller.role = Role::read;
+  return caller;
+}
+
+}  // namespace
+
+struct Controller::Inside {
+  explicit Inside(store::Database opened) : database(std::move(opened)) {}
+  store::Database database;
+  std::optional<secrets::SecretBox> box;
+  Engines engines;
+  std::optional<Reconciler> reconciler;
+  std::optional<Lifecycle> lifecycle;
+  std::optional<api::Context> context;
+  UnixSocket socket;
+  std::optional<api::Server> server;  // first to go
+
+  void poke() {
+    if (server) server->poke();
+  }
+};
+
+Controller::Controller(settings::SnapshotPtr<ControlSettings> settings) : settings_(std::move(settings)) {}
+Controller::~Controller() { stop(); }
+
+Result<void> Controller::start() {
+  const ControlSettings& settings = settings_->values;
+  const auto& control = settings.control;
+  const auto groups = find_groups(control.groups);
+  if (!groups) return Failure(groups.error());
+  store::Database::Options pool;
+  pool.sessions = control.workers + 8;
+  auto database = store::Database::open(control.store, pool);
+  if (!database) return Failure(database.error());
+  auto made = std::make_unique<Inside>(std::move(*database));
+  Inside& in = *made;
+  const auto install = know_install(in.database, control.key_file, in.box);
+  if (!install) return Failure(install.error());
+
+  if (!control.docker.socket.empty()) {
+    backends::docker::Settings docker;
+    docker.install = *install;
+    docker.engine.socket = control.docker.socket;
+    docker.bind_roots = control.docker.bind_roots;
+    docker.grace = std::chrono::ceil<std::chrono::seconds>(control.docker.grace);
+    for (const GpuEntry& gpu : control.docker.gpus) docker.gpus.push_back({gpu.id, gpu.model});
+    if (auto good = backends::docker::check(docker); !good)
+      return fail("control.docker: " + good.error().message);
+    in.engines.add({"docker/local", std::make_shared<backends::docker::DockerBackend>(docker),
+                    control.docker.concurrency, control.docker.timeout, docker.grace});
+  }
+
+  const auto committed = [&in] { in.poke(); };
+  in.reconciler.emplace(in.database, *in.box, settings, in.engines, committed);
+  in.lifecycle.emplace(in.database, *in.box, settings, in.engines, [&in](const store::Environment& e) {
+    in.reconciler->nudge(e.id, Engines::key_of(e.backend, e.node));
+    in.poke();
+  });
+  in.context.emplace(api::Context{in.database, *in.box, settings_, *in.lifecycle, *in.reconciler, in.engines,
+                                  *install, committed, std::chrono::steady_clock::now()});
+  auto socket = in.socket.listen(control.socket, {"control.socket", "", "", "", 0666});
+  if (!socket) return Failure(socket.error());
+  in.server.emplace(api::Server::Options{control.workers},
+                    [&in](api::Request& request) { return api::dispatch(*in.context, request); });
+  in.server->listen_unix(std::move(*socket), [groups = *groups](int fd) { return caller_of(fd, groups); });
+  if (auto started = in.reconciler->start(); !started) return started;
+  in.server->start();
+  inside_ = std::move(made);
+  log::info("control_started").text("install", *install).text("socket", control.socket);
+  return {};
+}
+
+void Controller::stop() {
+  if (!inside_) return;
+  inside_->server->stop();
+  inside_->reconciler->stop();
+  inside_->socket.remove();
+  inside_.reset();
+}
+
+}  // namespace envgate::control

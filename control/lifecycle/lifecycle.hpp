@@ -1,0 +1,91 @@
+// What may be asked of an environment. Each change is one transaction: quota, leases, the row, an operation,
+// the route, an event and an audit line, or nothing of it; the reconciler then makes it so. Refusals are
+// Problems, every wrong field at once. Thread: any; calls block for the database alone.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "control/lifecycle/engines.hpp"
+#include "control/problem.hpp"
+#include "control/secrets/random.hpp"
+#include "control/secrets/secret_box.hpp"
+#include "control/settings.hpp"
+#include "control/store/operations.hpp"
+
+namespace envgate::control {
+
+class Fields;
+struct Spec;
+struct Policy;
+
+// Who asks, and under which conditions.
+struct Asked {
+  std::string who;              // for the audit: "uid 1000 (ada)", "token ci"
+  std::string if_match;         // an ETag; empty: any
+  std::string idempotency_key;  // empty: none
+  std::string request_hash;     // of method, path and body: the same key with another one is refused
+};
+
+struct Accepted {
+  store::Operation operation;
+  store::Environment environment;
+};
+
+// Seed 002, section 4.1, and what to paste.
+struct Access {
+  store::Environment environment;
+  std::string ssh_host, ssh_user;
+  backends::Secret password;
+};
+
+class Lifecycle {
+ public:
+  // `changed` is called after each accepted change.
+  Lifecycle(store::Database& database, const secrets::SecretBox& box, const ControlSettings& settings,
+            Engines& engines, std::function<void(const store::Environment&)> changed);
+
+  // `body` as in control/api/README.md. `dry_run`: everything is checked, quota and ports too, and nothing
+  // kept; then the operation is empty.
+  Answer<Accepted> create(const nlohmann::json& body, const Asked& asked, bool dry_run);
+  Answer<Accepted> patch(const std::string& id, const nlohmann::json& body, const Asked& asked);
+  Answer<Accepted> start(const std::string& id, const Asked& asked);
+  Answer<Accepted> stop(const std::string& id, const Asked& asked);
+  Answer<Accepted> restart(const std::string& id, const Asked& asked);
+  // An empty image: the same one, made anew.
+  Answer<Accepted> rebuild(const std::string& id, const std::string& image, const Asked& asked);
+  Answer<Accepted> rotate(const std::string& id, const Asked& asked);
+  Answer<Accepted> remove(const std::string& id, std::optional<backends::Volumes> volumes,
+                          const Asked& asked);
+  // Audited, refusals too.
+  Answer<Access> access(const std::string& id, const Asked& asked);
+
+ private:
+  using Change = std::function<Result<void>(store::Transaction&, store::Environment&)>;
+  Answer<Accepted> accept(const std::string& id, const std::string& kind, const Asked& asked,
+                          const Change& change);
+  Result<Accepted> insert(store::Transaction& t, store::Environment e, const Spec& spec, const Asked& asked);
+  void validate(Fields& fields, const Spec& spec, const std::string& owner, const std::string& backend,
+                const std::string& node) const;
+  Answer<Spec> read_body(const nlohmann::json& body, store::Environment& e) const;
+  Result<void> lease(store::Transaction& t, store::Environment& e, const Spec& spec) const;
+  std::string seal_password(const std::string& id) const;
+
+  store::Database& database_;
+  const secrets::SecretBox& box_;
+  const ControlSettings& settings_;
+  Engines& engines_;
+  std::function<void(const store::Environment&)> changed_;
+  secrets::PasswordPolicy passwords_;
+};
+
+// What an environment's secrets belong to, for SecretBox: "<id>/ssh_password".
+std::string secret_owner(const std::string& environment, const char* name);
+inline constexpr char kSshPassword[] = "ssh_password";
+inline constexpr char kRegistryPassword[] = "registry_password";
+
+// Publishes the environment's route where it has changed. Requires: `e` is to be updated by the caller.
+void publish_route(store::Transaction& t, store::Environment& e);
+
+}  // namespace envgate::control

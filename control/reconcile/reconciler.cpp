@@ -1,0 +1,254 @@
+#include "control/reconcile/reconciler.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "base/metrics.hpp"
+#include "control/lifecycle/fields.hpp"
+#include "control/reconcile/fault_point.hpp"
+#include "control/secrets/random.hpp"
+#include "control/store/changes.hpp"
+#include "control/store/keeping.hpp"
+#include "control/store/now.hpp"
+#include "control/store/operations.hpp"
+
+namespace envgate::control {
+namespace {
+
+using std::chrono::milliseconds;
+using store::Desired;
+using store::Environment;
+using store::Transaction;
+
+constexpr unsigned kMostWorkers = 32;
+constexpr long long kKeptChanges = 10'000;
+constexpr std::chrono::hours kOperationsKept{24 * 30}, kAnswersKept{24};
+
+metrics::Counter& passes(const char* result) {
+  return metrics::counter("envgate_control_passes_total", "Passes over an environment.",
+                          {{"result", result}});
+}
+
+// Doubling, and spread by half, so that what failed together does not come again together.
+milliseconds backoff(const ControlSettings& settings, unsigned attempts) {
+  const auto& r = settings.control.reconcile;
+  const auto grown = r.retry_first * (1LL << std::min(attempts, 20u));
+  const auto most = std::min<milliseconds>(grown, r.retry_most);
+  return most / 2 + milliseconds(secrets::random_below(static_cast<std::uint32_t>(most.count() / 2 + 1)));
+}
+
+bool differs(const Environment& e, const backends::Observed* seen) {
+  const bool runs = seen && seen->state == backends::State::running;
+  if (e.desired == Desired::stopped) return runs;
+  if (e.desired == Desired::deleted) return true;
+  return !runs || seen->instance != e.instance ||
+         seen->generation != static_cast<std::uint64_t>(e.generation) ||
+         (seen->address ? seen->address->to_string() : "") != e.address || e.state != store::State::running;
+}
+
+}  // namespace
+
+Reconciler::Reconciler(store::Database& database, const secrets::SecretBox& box,
+                       const ControlSettings& settings, const Engines& engines,
+                       std::function<void()> committed)
+    : database_(database),
+      settings_(settings),
+      engines_(engines),
+      token_(secrets::make_id()),
+      committed_(std::move(committed)),
+      pass_(database, box, settings, engines, token_, committed_) {}
+
+Reconciler::~Reconciler() { stop(); }
+
+Result<void> Reconciler::start() {
+  auto living = database_.read(
+      [](Transaction& t) -> Result<std::vector<store::Living>> { return store::living_environments(t); });
+  if (!living) return Failure(living.error());
+  unsigned workers = 0;
+  for (const EnginePtr& engine : engines_.all()) {
+    queue_.set_limit(engine->key, engine->concurrency);
+    workers += engine->concurrency;
+  }
+  for (const store::Living& one : *living) queue_.nudge(one.id, Engines::key_of(one.backend, one.node));
+  workers = std::clamp(workers, 2u, kMostWorkers);
+  for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+  threads_.emplace_back([this] { watch(); });
+  threads_.emplace_back([this] { keep_claims(); });
+  return {};
+}
+
+void Reconciler::stop() {
+  stopping_.request_stop();
+  queue_.close();
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, pass] : passes_) pass.request_stop();
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+void Reconciler::work() {
+  while (auto item = queue_.take()) one(*item);
+}
+
+void Reconciler::one(const Queue::Item& item) {
+  static auto& settled = passes("settled");
+  static auto& again = passes("again");
+  static auto& retry = passes("retry");
+  static auto& busy = passes("busy");
+  std::stop_source stop;
+  {
+    const std::lock_guard lock(mutex_);
+    passes_[item.id] = stop;
+  }
+  if (stopping_.stop_requested()) stop.request_stop();
+  const Pass::Outcome outcome = pass_.run(item.id, stop.get_token());
+  {
+    const std::lock_guard lock(mutex_);
+    passes_.erase(item.id);
+  }
+  switch (outcome) {
+    case Pass::Outcome::settled: settled.add(); return queue_.done(item);
+    case Pass::Outcome::again: again.add(); return queue_.again(item, milliseconds(0));
+    case Pass::Outcome::retry: retry.add(); return queue_.again(item, backoff(settings_, item.attempts));
+    case Pass::Outcome::busy: busy.add(); return queue_.again(item, settings_.control.reconcile.claim / 2);
+  }
+}
+
+void Reconciler::resync_soon() {
+  const std::lock_guard lock(mutex_);
+  resync_now_ = true;
+  wake_.notify_all();
+}
+
+void Reconciler::watch() {
+  const std::stop_token stop = stopping_.get_token();
+  while (!stop.stop_requested()) {
+    for (const EnginePtr& engine : engines_.all()) {
+      if (stop.stop_requested()) return;
+      queue_.set_limit(engine->key, engine->concurrency);
+      compare(*engine);
+    }
+    tidy();
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, stop, settings_.control.reconcile.resync, [this] { return resync_now_; });
+    resync_now_ = false;
+  }
+}
+
+// The list first, then the rows: a thing is only made after its row, so that one without a row is an orphan.
+void Reconciler::compare(const Engine& engine) {
+  backends::Call call = backends::Call::within(std::chrono::seconds(30));
+  call.cancel = stopping_.get_token();
+  const auto listed = engine.backend->list(call);
+  if (!listed) {
+    if (listed.error().cause != backends::Cause::cancelled) note_health(engine, listed.error().message, 0, 0);
+    return;
+  }
+  std::unordered_map<std::string, const backends::Observed*> seen;
+  for (const backends::Observed& one : *listed) seen.emplace(one.environment.str(), &one);
+  const auto slash = engine.key.find('/');
+  store::EnvironmentFilter filter;
+  filter.backend = engine.key.substr(0, slash);
+  if (filter.backend != "physical") filter.node = engine.key.substr(slash + 1);
+  const auto rows = database_.read([&](Transaction& t) -> Result<std::vector<Environment>> {
+    store::PageRequest all;
+    all.limit = 10'000'000;
+    return store::list_environments(t, filter, store::Order::created, all);
+  });
+  if (!rows) return log::error("resync_failed").error(rows.error()), void();
+  for (const Environment& e : *rows) {
+    const auto found = seen.find(e.id);
+    if (differs(e, found == seen.end() ? nullptr : found->second)) queue_.nudge_if_idle(e.id, engine.key);
+    if (found != seen.end()) seen.erase(found);
+  }
+  std::vector<routing::EnvId> orphans;
+  for (const auto& [id, one] : seen) orphans.push_back(one->environment);
+  note_health(engine, "", rows->size(), orphans.size());
+  sweep(engine, orphans);
+}
+
+void Reconciler::sweep(const Engine& engine, const std::vector<routing::EnvId>& orphans) {
+  static auto& removed = metrics::counter("envgate_control_orphans_removed_total",
+                                          "Things with our labels that no environment explained.");
+  for (const routing::EnvId& orphan : orphans) {
+    log::warn("orphan")
+        .environment(orphan.view())
+        .text("engine", engine.key)
+        .boolean("removed", settings_.control.reconcile.sweep_orphans);
+    if (!settings_.control.reconcile.sweep_orphans) continue;
+    backends::Call call = backends::Call::within(engine.timeout);
+    call.cancel = stopping_.get_token();
+    fault_point("backend.sweep.before");
+    // Its volumes stay: an operator may still want what is in them.
+    const auto gone = engine.backend->destroy(orphan, backends::Volumes::keep, call);
+    fault_point("backend.sweep.after");
+    if (!gone) {
+      log::error("orphan_kept").environment(orphan.view()).text("error", gone.error().message);
+      continue;
+    }
+    removed.add();
+    (void)database_.transaction([&](Transaction& t) -> Result<void> {
+      store::append_event(t, orphan.str(), "orphan_removed", write_json({{"engine", engine.key}}));
+      return {};
+    });
+    committed_();
+  }
+}
+
+void Reconciler::note_health(const Engine& engine, const std::string& error, std::size_t environments,
+                             std::size_t orphans) {
+  bool came_back = false, went = false;
+  {
+    const std::lock_guard lock(mutex_);
+    auto [entry, fresh] = health_.try_emplace(engine.key);
+    EngineHealth& health = entry->second;
+    came_back = error.empty() && !health.answers;
+    went = !error.empty() && (health.answers || fresh);
+    health.answers = error.empty();
+    health.error = error;
+    if (error.empty()) health.environments = environments, health.orphans = orphans;
+  }
+  if (went) log::error("engine_away").text("engine", engine.key).text("error", error);
+  if (!came_back) return;
+  log::info("engine_back").text("engine", engine.key);
+  queue_.nudge_waiting(engine.key);
+}
+
+std::map<std::string, Reconciler::EngineHealth> Reconciler::health() const {
+  const std::lock_guard lock(mutex_);
+  return health_;
+}
+
+void Reconciler::keep_claims() {
+  const std::stop_token stop = stopping_.get_token();
+  const auto lifetime = settings_.control.reconcile.claim;
+  while (!stop.stop_requested()) {
+    std::vector<std::pair<std::string, std::stop_source>> going;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, stop, lifetime / 3, [] { return false; });
+      going.assign(passes_.begin(), passes_.end());
+    }
+    if (going.empty() || stop.stop_requested()) continue;
+    (void)database_.transaction([&](Transaction& t) -> Result<void> {
+      for (auto& [id, pass] : going)
+        if (store::holds_claim(t, id, token_)) (void)store::claim(t, id, token_, lifetime);
+      return {};
+    });
+  }
+}
+
+void Reconciler::tidy() {
+  (void)database_.transaction([&](Transaction& t) -> Result<void> {
+    const long long now = store::now_ms();
+    store::cut_changes(t, kKeptChanges);
+    store::forget_operations(t, now - milliseconds(kOperationsKept).count());
+    store::forget_answers(t, now - milliseconds(kAnswersKept).count());
+    return {};
+  });
+}
+
+}  // namespace envgate::control
