@@ -86,6 +86,7 @@ struct Observed {
   EnvId environment;
   State state = State::absent;
   std::uint64_t generation = 0;
+  std::string instance;  // the engine's own id of what runs: another one after it was made anew
   std::string owner;
   // Where the gateway reaches it: read anew by each call, since it changes with every start.
   std::optional<IpAddress> address;
