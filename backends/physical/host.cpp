@@ -195,6 +195,7 @@ Outcome<Marker> Host::marker_for(const EnvId& environment, std::uint64_t generat
                                         " was asked for: read it again");
   }
   if (marker.power != MarkerPower::running) marker.since = now();
+  if (marker.generation != generation || marker.owner != owner) marker.power = MarkerPower::granting;
   marker.generation = generation;
   marker.owner = owner;
   return marker;
@@ -203,7 +204,7 @@ Outcome<Marker> Host::marker_for(const EnvId& environment, std::uint64_t generat
 Outcome<Marker> Host::grant(const EnvId& environment, std::uint64_t generation, const std::string& owner,
                             const std::optional<Login>& login, const Call& call) const {
   auto marker = marker_for(environment, generation, owner, call);
-  if (!marker) return marker;
+  if (!marker || (marker->power == MarkerPower::running && !login)) return marker;
   const auto users = accounts(call);
   if (!users) return tl::unexpected(users.error());
   const std::string none;

@@ -66,7 +66,7 @@ class Host {
                            const std::string& secret = {}) const;
   Outcome<std::string> admin_public_key(const Call& call) const;
   Outcome<std::string> accounts(const Call& call) const;  // as the programs read them
-  // As it must be written next. Errors: conflict.
+  // As it must be written next; "running" only where it says all of that already. Errors: conflict.
   Outcome<Marker> marker_for(const EnvId& environment, std::uint64_t generation, const std::string& owner,
                              const Call& call) const;
   Outcome<std::optional<Marker>> lock(const EnvId& environment, std::optional<Marker> marker,

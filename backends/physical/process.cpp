@@ -49,8 +49,10 @@ class Child {
   // Its exit status, once it has ended.
   std::optional<int> ended() {
     int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+    const pid_t got = waitpid(pid_, &status, WNOHANG);
+    if (got == 0 || (got < 0 && errno == EINTR)) return std::nullopt;
     pid_ = -1;
+    if (got < 0) return 127;  // SIGCHLD is ignored in this process: nobody will ever know
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 

@@ -53,7 +53,7 @@ admin_home=$home
 // is his then, so it has neither our output nor the lock, and not long (he may have made a pipe of a file).
 constexpr char kCredentials[] = R"sh(
 as_owner() {
-  timeout -k 1 10 setpriv --reuid="$uid" --regid="$gid" --clear-groups \
+  timeout -k 1 5 setpriv --reuid="$uid" --regid="$gid" --clear-groups \
     /bin/sh -c "$1" envgate "$home" 9>&- 2>/dev/null
 }
 # Standard input becomes the account's only keys. The admin's stays first where it is the admin's home.
@@ -109,6 +109,7 @@ put_aside() {
     hash_of "$user"
     printf '%s\n' "$hash" >"$aside/new"
     mv -f "$aside/new" "$aside/$user.hash"
+    rm -f "$aside/all"
   done
 }
 # But for the account $1, whose password is new if $2 is not empty, and its keys, if $3 is not.

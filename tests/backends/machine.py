@@ -27,7 +27,7 @@ ubuntu:x:1000:1000::/home/ubuntu:/bin/bash
 ops:x:1500:1500::/home/ops:/bin/bash
 """
 SHADOW = "root:*:19000:0:99999:7:::\nubuntu:!:19000:0:99999:7:::\nops:*:19000:0:99999:7:::\n"
-PAM = """auth required pam_unix.so
+PAM = """auth required pam_unix.so nodelay
 account required pam_unix.so
 session optional pam_loginuid.so
 """
@@ -62,7 +62,7 @@ class Machine:
         (etc / "ssh").mkdir()
         (etc / "ssh/sshd_config").write_text(
             f"ListenAddress {MACHINES[self.name]}\nHostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM yes\n"
-            "PermitRootLogin yes\nPasswordAuthentication yes\nUseDNS no\nMaxStartups 100\n"
+            "PermitRootLogin yes\nPasswordAuthentication yes\nUseDNS no\nMaxStartups 100\nMaxAuthTries 2\n"
             "Subsystem sftp internal-sftp\n")
         (self.directory / "run/sshd").mkdir()
         (self.directory / "tmp").chmod(0o1777)
@@ -71,10 +71,17 @@ class Machine:
             home.mkdir(exist_ok=True)
             home.chmod(0o700)
             os.chown(home, uid, uid)
-        keys = self.directory / "root/.ssh/authorized_keys"
-        keys.parent.mkdir(mode=0o700)
-        keys.write_text(admin_key)
-        keys.chmod(0o600)
+            if uid != 1000:  # either may be the admin
+                keys = home / ".ssh/authorized_keys"
+                keys.parent.mkdir(mode=0o700)
+                keys.write_text(admin_key)
+                keys.chmod(0o600)
+                for file in (keys, keys.parent):
+                    os.chown(file, uid, uid)
+        sudoers = etc / "sudoers"
+        sudoers.unlink(missing_ok=True)
+        sudoers.write_text("root ALL=(ALL:ALL) ALL\nops ALL=(ALL:ALL) NOPASSWD: ALL\n")
+        sudoers.chmod(0o440)
         self.rekey()
 
     def rekey(self):

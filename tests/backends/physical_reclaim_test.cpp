@@ -49,7 +49,7 @@ TEST_F(ReclaimTest, EndsTheSessionAndLeavesNothingInForce) {
       0);
   LiveSession session("one", "touch /tmp/live; exec sleep 300");
   ASSERT_TRUE(wait_for([] { return inside("one", "test -e /tmp/live").status == 0; }));
-  EXPECT_EQ(inside("one", "pgrep -fc \"trap : TERM\"").output, "1");
+  EXPECT_EQ(inside("one", "pgrep -fc \"trap : TER[M]\"").output, "1");
 
   write_clean_script(
       "rm -f /root/secret /tmp/live; echo \"$ENVGATE_ENVIRONMENT\" >/run/cleaned; id -u; exit 0");
@@ -61,7 +61,7 @@ TEST_F(ReclaimTest, EndsTheSessionAndLeavesNothingInForce) {
   EXPECT_EQ(steps, (std::vector<std::string>{"draining", "cleaning", "verifying"}));
 
   EXPECT_TRUE(session.ended());
-  EXPECT_NE(inside("one", "pgrep -f \"trap : TERM\"").status, 0);
+  EXPECT_NE(inside("one", "pgrep -f \"trap : TER[M]\"").status, 0);
   EXPECT_NE(login("one", kPassword, "true").status, 0);
   EXPECT_NE(login("one", "", "true", key).status, 0);
   EXPECT_EQ(inside("one", "cat /run/cleaned; ls /root /root/.ssh; ls -A /var/lib/envgate").output,
@@ -147,7 +147,7 @@ TEST_F(ReclaimTest, KilledBetweenAnyTwoStepsTheRepeatConverges) {
     EXPECT_NE(login("one", kPassword, "true").status, 0);
   }
   write_clean_script("sleep 0.3; echo run >>/run/runs");
-  for (int time = 50; time < 2000; time += 210) {
+  for (int time = 50; time < 2000; time += 310) {
     ensure(spec());
     destroy_and_die(99, std::chrono::milliseconds(time));
     const auto gone = destroy();

@@ -1,4 +1,6 @@
 // The physical backend against real sshds: letting, stopping, observing.
+#include <unistd.h>
+
 #include <fstream>
 
 #include "pool.hpp"
@@ -154,7 +156,7 @@ TEST_F(PhysicalTest, StoppedIsLockedAndComesBackAsItWas) {
     EXPECT_FALSE(stopped->address);
   }
   EXPECT_TRUE(session.ended());
-  EXPECT_NE(inside("one", "pgrep -f \"sleep 1234\"").status, 0) << "a daemon of his ended, too";
+  EXPECT_NE(inside("one", "pgrep -f \"sleep 123[4]\"").status, 0) << "a daemon of his ended, too";
   EXPECT_NE(login("one", kPassword, "true").status, 0);
   EXPECT_NE(login("one", "", "true", key).status, 0);
 
@@ -210,6 +212,37 @@ TEST_F(PhysicalTest, ThePlainUsersLinksLeadNowhere) {
   const auto stopped = backend->stop(id("one"), std::chrono::seconds(0), call());
   EXPECT_TRUE(stopped) << stopped.error().message;
   EXPECT_NE(login("one", kPassword, "true", "", "ubuntu").status, 0);
+}
+
+TEST_F(PhysicalTest, AnAdminWhoIsNotRootUsesSudo) {
+  machines["one"].admin_user = "ubuntu";  // whose account has not our key: nothing is tried with sudo
+  EXPECT_EQ(backend->ensure(spec(), call()).error().cause, Cause::denied);
+  machines["one"].admin_user = "ops";
+  if (access("/usr/bin/sudo", X_OK) != 0) {
+    machines["one"].admin_user = "root";
+    GTEST_SKIP() << "sudo is not installed (tests/run installs it)";
+  }
+  const Observed seen = ensure(spec());
+  EXPECT_EQ(seen.state, State::running);
+  LiveSession session("one");
+  EXPECT_EQ(login("one", kPassword, "wc -l <.ssh/authorized_keys").status, 0);
+  const auto stopped = backend->stop(id("one"), std::chrono::seconds(0), call());
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  EXPECT_TRUE(session.ended());
+  EXPECT_EQ(ensure(spec()).instance, seen.instance);
+  const auto gone = backend->destroy(id("one"), Volumes::remove, call());
+  ASSERT_TRUE(gone) << gone.error().message;
+  EXPECT_NE(login("one", kPassword, "true").status, 0);
+  EXPECT_EQ(inside("one", "wc -c </root/.ssh/authorized_keys").output, "0")
+      << "no key of ours is needed there";
+  inside("one", "sed -i /^ops/d /etc/sudoers");
+  const auto refused = backend->observe(id("one"), call());
+  EXPECT_EQ(refused.error().cause, Cause::denied) << refused.error().message;
+  // For the tests that come: as the harness made it.
+  inside("one", "echo \"ops ALL=(ALL:ALL) NOPASSWD: ALL\" >>/etc/sudoers");
+  const std::string admin = told("DIRECTORY") + "/admin.pub", home = told("DIRECTORY") + "/one/root";
+  EXPECT_EQ(shell("cat " + admin + " >" + home + "/.ssh/authorized_keys").status, 0);
+  machines["one"].admin_user = "root";
 }
 
 TEST_F(PhysicalTest, WhatAStartUpFileSaysIsPassedOverOrBounded) {

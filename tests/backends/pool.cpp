@@ -93,8 +93,15 @@ Ran PoolTest::login(const std::string& machine, const std::string& password, con
                     const std::string& key, const std::string& user) {
   const std::string how = key.empty() ? "DROPBEAR_PASSWORD='" + password + "' timeout 20 dbclient"
                                       : "timeout 20 dbclient -i " + key;
-  return shell("HOME=" + told("DIRECTORY") + ' ' + how + " -y -y -T " + user + '@' + address_of(machine) +
-               " '" + command + "' 2>/dev/null </dev/null");
+  // dbclient ends with 0 where the server breaks off after wrong passwords: only the command's own word
+  // counts.
+  Ran ran = shell("HOME=" + told("DIRECTORY") + ' ' + how + " -y -y -T " + user + '@' + address_of(machine) +
+                  " '" + command + "\necho status=$?' 2>/dev/null </dev/null");
+  const std::size_t mark = ran.output.rfind("status=");
+  ran.status = mark == std::string::npos ? 255 : std::stoi(ran.output.substr(mark + 7));
+  ran.output.resize(mark == std::string::npos ? 0 : mark);
+  while (!ran.output.empty() && ran.output.back() == '\n') ran.output.pop_back();
+  return ran;
 }
 
 std::string PoolTest::make_key(const std::string& name, std::string& public_line) {
@@ -112,6 +119,7 @@ LiveSession::LiveSession(const std::string& machine, const std::string& command)
   if (pid_ == 0) {
     setenv("DROPBEAR_PASSWORD", kPassword, 1);
     setenv("HOME", home.c_str(), 1);
+    if (freopen("/dev/null", "w", stderr) == nullptr) _exit(127);
     execlp("dbclient", "dbclient", "-y", "-y", "-T", at.c_str(), command.c_str(), nullptr);
     _exit(127);
   }
