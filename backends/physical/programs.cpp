@@ -34,9 +34,9 @@ read_block() {
 }
 # An account of /etc/passwd.
 account() {
-  user=$1 uid= gid= home=
-  while IFS=: read -r name _ u g _ h _; do
-    if [ "$name" = "$1" ]; then uid=$u gid=$g home=$h; break; fi
+  user=$1 uid= gid= home= shadowed=
+  while IFS=: read -r name x u g _ h _; do
+    if [ "$name" = "$1" ]; then uid=$u gid=$g home=$h shadowed=$x; break; fi
   done </etc/passwd
   case $uid:$gid in :*|*:|*[!0-9:]*) return 1 ;; esac
   case $home in /*) ;; *) return 1 ;; esac
@@ -72,8 +72,8 @@ own_keys() {
     mv -f .ssh/authorized_keys.envgate .ssh/authorized_keys' >/dev/null ||
     fail "the keys of $user cannot be set"
 }
-# * is no hash that any password has. ! would be, for an sshd without PAM, an account that no key opens either:
-# the admin would be locked out with the customer.
+# * is no hash that any password has. ! would be, for an sshd without PAM, an account that no key opens
+# either: the admin would be locked out with the customer.
 set_hash() {
   if [ "$1" = '*' ]; then
     usermod -p '*' "$user" 9>&-
@@ -326,6 +326,7 @@ done </etc/passwd
 for each in $users; do
   if ! account "$each"; then echo "account $each absent"; continue; fi
   hash_of "$user"
+  [ "$shadowed" = x ] || hash=  # a hash in /etc/passwd itself would be the one in force
   case $hash in '*'|'!'*) echo "account $user locked" ;; *) echo "account $user open" ;; esac
   for file in authorized_keys authorized_keys2; do
     as_owner "cd -- \"\$1\" && cat .ssh/$file" | head -c 65536 | while IFS= read -r line || [ -n "$line" ]; do

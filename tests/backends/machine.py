@@ -2,11 +2,11 @@
 """Physical machines for one program: machine.py PROGRAM [ARGUMENT...].
 
 Each machine is namespaces of its own (mounts, processes, host name) on an address of one network namespace,
-with its own /etc (passwd, shadow, host key), home directories, /run and /var/lib, and a real sshd as the first
-thing that its process 1 starts: to end a session there is to end real processes, and to lock an account is to
-lock a real one. What PROGRAM is told is in ENGINE_* variables. It may write "stop NAME", "start NAME" or "rekey
-NAME" to the descriptor in ENGINE_CONTROL. All is ended by its pid and removed at the end. Exit status 77: this
-machine cannot play others; the reason is the last line."""
+with its own /etc (passwd, shadow, host key), home directories, /run and /var/lib, and a real sshd: to end a
+session there is to end real processes, and to lock an account is to lock a real one. What PROGRAM is told is
+in ENGINE_* variables. It may write "stop NAME", "start NAME" or "rekey NAME" to the descriptor in
+ENGINE_CONTROL. All is ended by its pid and removed at the end. Exit status 77: this machine cannot play
+others; the reason is the last line."""
 import os
 import shutil
 import signal
@@ -92,9 +92,9 @@ class Machine:
     def start(self):
         with open(self.directory / "sshd.log", "ab") as log:
             self.process = subprocess.Popen(
-                self.within("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL", "--mount-proc",
-                            "/usr/bin/python3", "-B", "-W", "ignore", __file__, "--process-one", self.name,
-                            self.directory),
+                self.within("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL",
+                            "--mount-proc", "/usr/bin/python3", "-B", "-W", "ignore", __file__,
+                            "--process-one", self.name, self.directory),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
 
@@ -159,7 +159,7 @@ def run_program(machines, argv):
     with os.fdopen(asks) as lines:
         for line in lines:  # ends with the program
             what, name = line.split()
-            getattr(machines.all[name], {"stop": "stop", "start": "start", "rekey": "rekey"}[what])()
+            {"stop": Machine.stop, "start": Machine.start, "rekey": Machine.rekey}[what](machines.all[name])
             os.write(answers, b"ok\n")
     return program.wait()
 

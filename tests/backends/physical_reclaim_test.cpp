@@ -15,15 +15,16 @@ class ReclaimTest : public PoolTest {
  protected:
   Outcome<void> destroy() { return backend->destroy(id("one"), Volumes::remove, call()); }
 
-  // Destroys in a process of its own, which is killed at the n-th step or after a time.
-  void destroy_and_die(int step, std::chrono::milliseconds after = std::chrono::hours(1)) {
+  // Works in a process of its own, which is killed at the n-th step or after a time.
+  template <typename Work>
+  void die_in(Work work, int step, std::chrono::milliseconds after = std::chrono::hours(1)) {
     const pid_t pid = fork();
     if (pid == 0) {
       Call mortal = call();
       mortal.progress = [&](const Progress&) {
         if (step-- == 0) kill(getpid(), SIGKILL);
       };
-      backend->destroy(id("one"), Volumes::remove, mortal);
+      work(mortal);
       _exit(0);
     }
     const auto end = std::chrono::steady_clock::now() + after;
@@ -32,6 +33,9 @@ class ReclaimTest : public PoolTest {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     shell("rm -f " + told("DIRECTORY") + "/envgate-known-hosts-*");  // it could not
+  }
+  void destroy_and_die(int step, std::chrono::milliseconds after = std::chrono::hours(1)) {
+    die_in([&](const Call& mortal) { backend->destroy(id("one"), Volumes::remove, mortal); }, step, after);
   }
 };
 
@@ -108,6 +112,11 @@ TEST_F(ReclaimTest, WhatTheCustomerLeftToComeBackIsFound) {
   const auto key = destroy();
   ASSERT_FALSE(key);
   EXPECT_NE(key.error().message.find("key root ssh-rsa AAAA"), std::string::npos) << key.error().message;
+  write_clean_script("sed -i s/^root:x/root:abcdefghijklm/ /etc/passwd; : >/root/.ssh/authorized_keys2");
+  const auto hash = destroy();
+  ASSERT_FALSE(hash);
+  EXPECT_NE(hash.error().message.find("account root open"), std::string::npos) << hash.error().message;
+  inside("one", "sed -i s/^root:[^:]*/root:x/ /etc/passwd");
   write_clean_script("echo root:easy | chpasswd");
   const auto password = destroy();
   ASSERT_FALSE(password);
@@ -154,6 +163,28 @@ TEST_F(ReclaimTest, KilledBetweenAnyTwoStepsTheRepeatConverges) {
     ASSERT_TRUE(gone) << time << " ms: " << gone.error().message;
     EXPECT_NE(login("one", kPassword, "true").status, 0);
     EXPECT_EQ(backend->observe(id("one"), call())->state, State::absent);
+  }
+}
+
+TEST_F(ReclaimTest, KilledWhileItIsLetOrStoppedTheRepeatConverges) {
+  std::string line;
+  const std::string key = make_key("customer", line);
+  for (int time = 40; time < 1000; time += 240) {
+    Wanted wanted = spec();
+    wanted.login->authorized_keys = {line};
+    const auto after = std::chrono::milliseconds(time);
+    die_in([&](const Call& mortal) { backend->ensure(wanted, mortal); }, 99, after);
+    ensure(wanted);
+    die_in([&](const Call& mortal) { backend->stop(id("one"), std::chrono::seconds(0), mortal); }, 99, after);
+    ASSERT_TRUE(backend->stop(id("one"), std::chrono::seconds(0), call()));
+    EXPECT_NE(login("one", kPassword, "true").status, 0);
+    EXPECT_NE(login("one", "", "true", key).status, 0);
+    wanted.login.reset();
+    die_in([&](const Call& mortal) { backend->ensure(wanted, mortal); }, 99, after);
+    EXPECT_EQ(ensure(wanted).state, State::running);
+    EXPECT_EQ(login("one", kPassword, "hostname").output, "one");
+    EXPECT_EQ(login("one", "", "hostname", key).output, "one");
+    ASSERT_TRUE(destroy());
   }
 }
 

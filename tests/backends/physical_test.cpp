@@ -92,8 +92,7 @@ TEST_F(PhysicalTest, WhatFailsIsTold) {
 }
 
 TEST_F(PhysicalTest, AnotherHostKeyIsDenied) {
-  const physical::Machine right = machines["one"];
-  machines["one"].host_keys = machines["two"].host_keys;
+  for (const char* word : {"stop one", "rekey one", "start one"}) ask_harness(word);
   const auto refused = backend->ensure(spec(), call());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().cause, Cause::denied);
@@ -102,8 +101,11 @@ TEST_F(PhysicalTest, AnotherHostKeyIsDenied) {
   const auto facts = Host(settings, machines["one"]).check(call());
   ASSERT_FALSE(facts) << "not a state like being down: somebody must look";
   EXPECT_EQ(facts.error().cause, Cause::denied);
-  machines["one"] = right;
+  const auto keys = physical::scan_host_keys(settings, machines["one"].address, 22, call());
+  ASSERT_TRUE(keys) << keys.error().message;
+  machines["one"].host_keys = *keys;  // as an operator does who has looked
   EXPECT_EQ(backend->observe(id("one"), call())->state, State::absent) << "it was not touched";
+  const physical::Machine right = machines["one"];
 
   const std::string other = told("DIRECTORY") + "/other-admin";
   shell("rm -f " + other + "; ssh-keygen -q -t ed25519 -N \"\" -f " + other);
