@@ -120,7 +120,8 @@ Outcome<std::string> Host::ask(const std::string& program, Secret input, const s
 Outcome<Facts> Host::check(const Call& call) const {
   auto said = ask(programs::check(), Secret(), "check", call);
   if (said) return parse_facts(*said, now());
-  if (said.error().cause != Cause::unreachable) return tl::unexpected(std::move(said.error()));
+  const Cause cause = said.error().cause;
+  if (cause != Cause::unreachable && cause != Cause::timeout) return tl::unexpected(std::move(said.error()));
   Facts facts;
   facts.reason = std::move(said.error().message);
   return facts;

@@ -32,7 +32,7 @@ class Host {
   // Requires: check(settings) was good, and both outlive this.
   Host(const Settings& settings, const Machine& machine) : settings_(settings), machine_(machine) {}
 
-  // An unreachable machine is a value here, with `reachable` false.
+  // A machine that does not answer, or not in time, is a value here, with `reachable` false.
   Outcome<Facts> check(const Call& call) const;
 
   // Nothing: it is let to nobody. Errors: conflict, if the marker there is not one of ours.

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,30 +61,33 @@ class Child {
 };
 
 int Child::start(const std::vector<std::string>& argv, const Fd& in, const Fd& out, const Fd& err) {
+  if (access(argv[0].c_str(), X_OK) != 0) return errno;
   std::vector<char*> words;
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   char path[] = "PATH=/usr/bin:/bin", locale[] = "LC_ALL=C", never[] = "SSH_ASKPASS_REQUIRE=never";
   char* environment[] = {path, locale, never, nullptr};
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t how;
-  posix_spawn_file_actions_init(&files);
-  posix_spawnattr_init(&how);
-  int number = 0;
-  for (const Fd* fd : {&in, &out, &err}) posix_spawn_file_actions_adddup2(&files, fd->get(), number++);
-  posix_spawn_file_actions_addclosefrom_np(&files, number);
-  sigset_t none, all;
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ != 0) return pid_ < 0 ? errno : 0;
+
+  // Other threads had locks when we forked: from here on only what signal-safety(7) allows.
+  //
+  // It must not outlive us: an ssh whose caller was killed would go on with what the next caller begins anew.
+  // The signal comes when the thread ends that forked, which is the one that waits.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  setsid();  // no terminal on which it could ask for a passphrase, and no signal that is meant for us
+  dup2(in.get(), 0);
+  dup2(out.get(), 1);
+  dup2(err.get(), 2);
+  close_range(3, ~0u, 0);
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  sigset_t none;
   sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&how, &none);
-  posix_spawnattr_setsigdefault(&how, &all);
-  // A session of its own: no terminal on which it could ask for a passphrase, and no signal meant for us.
-  posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-  const int error = posix_spawn(&pid_, words[0], &files, &how, words.data(), environment);
-  if (error != 0) pid_ = -1;
-  posix_spawnattr_destroy(&how);
-  posix_spawn_file_actions_destroy(&files);
-  return error;
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(words[0], words.data(), environment);
+  _exit(127);
 }
 
 std::optional<Failure> must_end(const Program& program, const Call& call) {

@@ -24,7 +24,7 @@ struct Ended {
 };
 
 // In a session of its own, with nothing of our environment but a PATH, and no descriptor beyond the three.
-// Errors: failed (cannot be started, or says more than it may), timeout, cancelled; it is killed and reaped.
+// It ends with the calling thread. Errors: failed (cannot be started, or says more than it may), timeout, cancelled; it is killed and reaped.
 Outcome<Ended> run(const Program& program, const Call& call);
 
 }  // namespace envgate::backends::physical

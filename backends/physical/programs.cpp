@@ -206,10 +206,17 @@ find_processes() {
   done
   [ "$doomed" != ' ' ]
 }
+# Where whoever called us is gone, his next call may be waiting already: its session is not for us to end.
+still_wanted() {
+  for p in $spared; do
+    kill -0 "$p" 2>/dev/null || fail "the connection is gone"
+  done
+}
 # First asked, for $1 seconds; then stopped and killed, so that none makes another meanwhile.
 end_sessions() {
   find_processes || return 0
   rounds=$(($1 * 5))
+  still_wanted
   kill -TERM $doomed 2>/dev/null || :
   kill -HUP $doomed 2>/dev/null || :
   while [ "$rounds" -gt 0 ]; do
@@ -219,6 +226,7 @@ end_sessions() {
   done
   rounds=50
   while [ "$rounds" -gt 0 ]; do
+    still_wanted
     kill -STOP $doomed 2>/dev/null || :
     kill -KILL $doomed 2>/dev/null || :
     sleep 0.1

@@ -176,7 +176,8 @@ TEST_F(ReclaimTest, KilledWhileItIsLetOrStoppedTheRepeatConverges) {
     die_in([&](const Call& mortal) { backend->ensure(wanted, mortal); }, 99, after);
     ensure(wanted);
     die_in([&](const Call& mortal) { backend->stop(id("one"), std::chrono::seconds(0), mortal); }, 99, after);
-    ASSERT_TRUE(backend->stop(id("one"), std::chrono::seconds(0), call()));
+    const auto stopped = backend->stop(id("one"), std::chrono::seconds(0), call());
+    ASSERT_TRUE(stopped) << time << " ms: " << stopped.error().message;
     EXPECT_NE(login("one", kPassword, "true").status, 0);
     EXPECT_NE(login("one", "", "true", key).status, 0);
     wanted.login.reset();
