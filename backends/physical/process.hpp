@@ -23,8 +23,9 @@ struct Ended {
   std::string err;  // its first 16 KiB
 };
 
-// In a session of its own, with nothing of our environment but a PATH, and no descriptor beyond the three.
-// It ends with the calling thread. Errors: failed (cannot be started, or says more than it may), timeout, cancelled; it is killed and reaped.
+// In a session of its own, with nothing of our environment but a PATH, and no descriptor beyond the three. It
+// is killed with the calling thread. Errors: failed (cannot be started, or says more than it may), timeout,
+// cancelled; it is killed and reaped.
 Outcome<Ended> run(const Program& program, const Call& call);
 
 }  // namespace envgate::backends::physical

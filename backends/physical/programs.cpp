@@ -129,18 +129,8 @@ write_marker() {
 }
 )sh";
 
-// Whose a process is: by its user, unless that is root's; else by the login that the kernel remembers for it
-// (loginuid), by its session's cgroup, or because it stems from an authenticated session of sshd, which has
-// the account with an @ in its title. Our own ancestors are spared, and so is a listening sshd.
-//
-// In one pass without a fork, so that nothing of ours is among what it finds.
-constexpr char kSessions[] = R"sh(
-uids=' ' plain=' ' rooted=
-for each in $users; do
-  account "$each" || continue
-  uids="$uids$uid "
-  if [ "$uid" = 0 ]; then rooted=1; else plain="$plain$uid "; fi
-done
+// Those that carry this program: the shell, and above it sudo and sshd.
+constexpr char kAncestors[] = R"sh(
 look_at() {
   name= parent= real= effective= dead=
   while read -r key a b _; do
@@ -158,6 +148,26 @@ while [ "$p" -gt 0 ]; do
   spared="$spared$p "
   look_at "$p" || fail "/proc/$p/status cannot be read"
   p=$parent
+done
+# Where whoever called us is gone, his next call may be waiting already: its session is not for us to end.
+still_wanted() {
+  for p in $spared; do
+    kill -0 "$p" 2>/dev/null || return 1
+  done
+}
+)sh";
+
+// Whose a process is: by its user, unless that is root's; else by the login that the kernel remembers for it
+// (loginuid), by its session's cgroup, or because it stems from an authenticated session of sshd, which has
+// the account with an @ in its title. Our own ancestors are spared, and so is a listening sshd.
+//
+// In one pass without a fork, so that nothing of ours is among what it finds.
+constexpr char kSessions[] = R"sh(
+uids=' ' plain=' ' rooted=
+for each in $users; do
+  account "$each" || continue
+  uids="$uids$uid "
+  if [ "$uid" = 0 ]; then rooted=1; else plain="$plain$uid "; fi
 done
 customers() {
   case $plain in *" $real "*|*" $effective "*) return 0 ;; esac
@@ -206,17 +216,11 @@ find_processes() {
   done
   [ "$doomed" != ' ' ]
 }
-# Where whoever called us is gone, his next call may be waiting already: its session is not for us to end.
-still_wanted() {
-  for p in $spared; do
-    kill -0 "$p" 2>/dev/null || fail "the connection is gone"
-  done
-}
 # First asked, for $1 seconds; then stopped and killed, so that none makes another meanwhile.
 end_sessions() {
   find_processes || return 0
   rounds=$(($1 * 5))
-  still_wanted
+  still_wanted || fail 'the connection is gone'
   kill -TERM $doomed 2>/dev/null || :
   kill -HUP $doomed 2>/dev/null || :
   while [ "$rounds" -gt 0 ]; do
@@ -226,7 +230,7 @@ end_sessions() {
   done
   rounds=50
   while [ "$rounds" -gt 0 ]; do
-    still_wanted
+    still_wanted || fail 'the connection is gone'
     kill -STOP $doomed 2>/dev/null || :
     kill -KILL $doomed 2>/dev/null || :
     sleep 0.1
@@ -308,9 +312,17 @@ IFS= read -r seconds
 rm -f "$state"/clean.*
 script=$(mktemp "$state/clean.XXXXXXXX")
 cat >"$script"
-status=0
 ENVGATE_ENVIRONMENT=$environment timeout -k 5 "$seconds" /bin/sh "$script" \
-  </dev/null >"$script.out" 2>&1 9>&- || status=$?
+  </dev/null >"$script.out" 2>&1 9>&- &
+work=$!
+# It ends with the connection: whoever comes next begins it anew, and would wait for the lock.
+while sleep 0.3; do
+  still_wanted || { kill -TERM "$work"; exit; }
+done </dev/null >/dev/null 2>&1 9>&- &
+watch=$!
+status=0
+wait "$work" || status=$?
+kill "$watch" 2>/dev/null || :
 tail -c 2048 "$script.out"
 rm -f "$script" "$script.out"
 if [ "$status" = 124 ]; then fail "it has not ended within $seconds s"; fi
@@ -364,23 +376,25 @@ const std::string& grant() {
 }
 
 const std::string& stop() {
-  static const std::string text = kWithAccounts + kLock + kCredentials + kAside + kSessions + kStop + kDone;
+  static const std::string text =
+      kWithAccounts + kLock + kCredentials + kAside + kAncestors + kSessions + kStop + kDone;
   return text;
 }
 
 const std::string& drain() {
   static const std::string text =
-      kWithAccounts + kCredentials + kSessions + kDrain + kLock + kDrainLocked + kDone;
+      kWithAccounts + kCredentials + kAncestors + kSessions + kDrain + kLock + kDrainLocked + kDone;
   return text;
 }
 
 const std::string& clean() {
-  static const std::string text = std::string(kBegin) + kLock + kClean + kDone;
+  static const std::string text = std::string(kBegin) + kAncestors + kLock + kClean + kDone;
   return text;
 }
 
 const std::string& verify() {
-  static const std::string text = kWithAccounts + kLock + kCredentials + kSessions + kVerify + kDone;
+  static const std::string text =
+      kWithAccounts + kLock + kCredentials + kAncestors + kSessions + kVerify + kDone;
   return text;
 }
 

@@ -189,6 +189,21 @@ TEST_F(ReclaimTest, KilledWhileItIsLetOrStoppedTheRepeatConverges) {
   }
 }
 
+TEST_F(ReclaimTest, ACleanScriptWhoseCallerDiedMakesRoom) {
+  settings.customer_users = {"ubuntu"};  // the script is root's: no draining ends it
+  write_clean_script("touch /run/begun; exec sleep 9");
+  Wanted wanted = spec();
+  wanted.login->user = "ubuntu";
+  ensure(wanted);
+  destroy_and_die(99, std::chrono::milliseconds(1500));
+  ASSERT_EQ(inside("one", "test -e /run/begun").status, 0) << "killed too early for this test";
+  write_clean_script("if pgrep -f \"^sleep [9]\"; then exit 1; fi");
+  const auto start = std::chrono::steady_clock::now();
+  const auto gone = destroy();
+  EXPECT_TRUE(gone) << gone.error().message;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(6));
+}
+
 TEST_F(ReclaimTest, CancelEndsTheCallWithinASecond) {
   ensure(spec());
   write_clean_script("touch /run/started; sleep 5");
