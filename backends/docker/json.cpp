@@ -62,14 +62,6 @@ bool flag_at(const json& value, std::initializer_list<std::string_view> path) {
   return found.is_boolean() && found.get<bool>();
 }
 
-std::string excerpt(std::string_view text, std::size_t most) {
-  std::string out;
-  for (const char c : text.substr(0, most)) out += c >= ' ' && c <= '~' ? c : ' ';
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  if (text.size() > most) out += "...";
-  return out;
-}
-
 std::uint64_t whole_number(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "backends/words.hpp"
+
 namespace envgate::backends::docker {
 
 using nlohmann::json;
@@ -25,9 +27,6 @@ std::string text_at(const json& value, std::initializer_list<std::string_view> p
 std::uint64_t number_at(const json& value,
                         std::initializer_list<std::string_view> path);  // 0 unless whole and >= 0
 bool flag_at(const json& value, std::initializer_list<std::string_view> path);
-
-// For a message: one line, printable, at most `most` characters.
-std::string excerpt(std::string_view text, std::size_t most = 300);
 
 std::uint64_t whole_number(std::string_view text);  // decimal; 0 where it is none
 

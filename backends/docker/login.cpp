@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backends/docker/exec_frames.hpp"
+#include "backends/words.hpp"
 
 namespace envgate::backends::docker {
 namespace {
@@ -35,14 +36,6 @@ echo 'login set'
 // The last word of success: the exit status is known to the engine only some time after the stream has ended.
 constexpr std::string_view kDone = "login set\n";
 constexpr std::size_t kMostOutput = 64 << 10;
-
-// A program inside may say anything, the password too.
-std::string without(std::string text, const std::string& password) {
-  for (std::size_t at; !password.empty() && (at = text.find(password)) != std::string::npos;) {
-    text.replace(at, password.size(), "");
-  }
-  return text;
-}
 
 }  // namespace
 

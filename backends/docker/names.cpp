@@ -12,10 +12,6 @@ bool all_of(std::string_view text, std::string_view extra) {
                      [&](char c) { return lower_or_digit(c) || extra.find(c) != std::string_view::npos; });
 }
 
-bool short_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && lower_or_digit(text[0]) && all_of(text, "._-");
-}
-
 bool valid_tag(std::string_view text) {
   return !text.empty() && text.size() <= 128 && text[0] != '.' && text[0] != '-' &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -65,15 +61,7 @@ std::string network_name(std::string_view install, std::string_view owner) {
   return "envgate-" + std::string(install) + ".owner-" + std::string(owner);
 }
 
-bool valid_install(std::string_view text) { return !text.empty() && text.size() <= 16 && all_of(text, ""); }
-
-bool valid_owner(std::string_view text) { return short_name(text); }
-bool valid_volume(std::string_view text) { return short_name(text); }
-
-bool valid_user(std::string_view text) {
-  return !text.empty() && text.size() <= 32 && all_of(text, "_-") && text[0] != '-' &&
-         (text[0] < '0' || text[0] > '9');
-}
+bool valid_volume(std::string_view text) { return valid_owner(text); }
 
 std::optional<ImageName> ImageName::parse(std::string_view text) {
   if (text.size() > 512) return std::nullopt;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "backends/spec.hpp"
+#include "backends/words.hpp"
 
 namespace envgate::backends::docker {
 
@@ -23,10 +24,7 @@ std::string container_name(std::string_view install, const EnvId& environment);
 std::string volume_name(std::string_view install, const EnvId& environment, std::string_view volume);
 std::string network_name(std::string_view install, std::string_view owner);
 
-bool valid_install(std::string_view text);
-bool valid_owner(std::string_view text);
 bool valid_volume(std::string_view text);  // 1 to 64 of [a-z0-9._-], the first of [a-z0-9]
-bool valid_user(std::string_view text);    // 1 to 32 of [a-z0-9_-], the first of [a-z_]
 
 // An image as it is written: [host[:port]/]path[:tag][@sha256:digest].
 struct ImageName {

@@ -5,11 +5,13 @@
 
 #include "backends/docker/binds.hpp"
 #include "backends/docker/names.hpp"
+#include "backends/login_check.hpp"
+#include "backends/words.hpp"
 
 namespace envgate::backends::docker {
 namespace {
 
-constexpr std::size_t kMaxWords = 256, kMaxText = 64 << 10, kMaxMounts = 64, kMaxPorts = 256, kMaxKeys = 64;
+constexpr std::size_t kMaxWords = 256, kMaxText = 64 << 10, kMaxMounts = 64, kMaxPorts = 256;
 
 class Checks {
  public:
@@ -38,9 +40,6 @@ class Checks {
     return std::string(list) + '[' + std::to_string(i) + ']' + member;
   }
   static bool has_null(const std::string& text) { return text.find('\0') != std::string::npos; }
-  static bool one_line(const std::string& text) {
-    return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; });
-  }
 
   void words();
   void limits();
@@ -163,18 +162,7 @@ void Checks::login() {
     require(!wanted_.registry->user.empty() && one_line(wanted_.registry->user), "registry.user",
             "is missing or not one line");
   }
-  if (!wanted_.login) return;
-  const Login& login = *wanted_.login;
-  require(wanted_.power == Power::running, "login", "can be set in a running environment only");
-  require(valid_user(login.user), "login.user", "is not 1 to 32 of [a-z0-9_-], the first of [a-z_]");
-  require(login.password.reveal().size() <= 512 && one_line(login.password.reveal()), "login.password",
-          "is longer than 512 bytes or has control characters");
-  require(login.authorized_keys.size() <= kMaxKeys, "login.authorized_keys", "has more than 64 entries");
-  for (std::size_t i = 0; i < std::min(login.authorized_keys.size(), kMaxKeys); ++i) {
-    const std::string& key = login.authorized_keys[i];
-    require(!key.empty() && key.size() <= 16384 && one_line(key), item("login.authorized_keys", i),
-            "is not one line of at most 16384 bytes");
-  }
+  for (FieldError& error : check_login(wanted_)) errors_.push_back(std::move(error));
 }
 
 }  // namespace

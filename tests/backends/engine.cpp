@@ -59,16 +59,12 @@ Ran ssh(const Observed& at, const std::string& password, const std::string& comm
   return shell(line);
 }
 
-namespace {
-
 void ask_harness(const std::string& word) {
   const std::string line = word + "\n";
   char answer[3] = {};
   ASSERT_EQ(write(std::stoi(told("CONTROL")), line.data(), line.size()), static_cast<ssize_t>(line.size()));
   ASSERT_EQ(read(std::stoi(told("ANSWER")), answer, sizeof answer), 3) << "the harness could not " << word;
 }
-
-}  // namespace
 
 void stop_daemon() { ask_harness("stop"); }
 void start_daemon() { ask_harness("start"); }

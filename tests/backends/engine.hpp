@@ -27,6 +27,7 @@ Ran ssh(const Observed& at, const std::string& password, const std::string& comm
 
 bool wait_for(const std::function<bool()>& condition, std::chrono::seconds time = std::chrono::seconds(20));
 
+void ask_harness(const std::string& word);  // and waits until it is done
 void stop_daemon();
 void start_daemon();
 

@@ -30,7 +30,7 @@ class CannotRun(Exception):
     pass
 
 
-def _end_with_parent():
+def end_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -60,7 +60,7 @@ class Engine:
     def spawn(self, argv, log, env=None):
         with open(log, "ab") as out:
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env,
-                                    start_new_session=True, preexec_fn=_end_with_parent)
+                                    start_new_session=True, preexec_fn=end_with_parent)
 
     def docker(self, *argv, **options):
         environment = {**os.environ, "DOCKER_HOST": f"unix://{self.socket}",
@@ -169,7 +169,7 @@ def run_program(engine, argv):
     answer, answers = os.pipe()
     program = subprocess.Popen(engine.within(*argv), env=variables(engine, control, answer),
                                pass_fds=(control, answer), stdin=subprocess.DEVNULL,
-                               preexec_fn=_end_with_parent)
+                               preexec_fn=end_with_parent)
     os.close(control)
     os.close(answer)
     with os.fdopen(asks) as lines:
