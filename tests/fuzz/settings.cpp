@@ -52,7 +52,7 @@ void round_trip(const gateway::Snapshot& snapshot) {
   }
 }
 
-void load(const gateway::CommandLine& line, const settings::Texts& variables) {
+void load(const CommandLine& line, const settings::Texts& variables) {
   if (const auto loaded = gateway::load_gateway_settings(line, variables))
     round_trip(**loaded);
   else
@@ -70,12 +70,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const int file = memfd_create("settings", MFD_CLOEXEC);
   CHECK(file >= 0 && write(file, data, size) == static_cast<ssize_t>(size));
-  gateway::CommandLine with_file;
+  CommandLine with_file;
   with_file.config = "/proc/self/fd/" + std::to_string(file);
   load(with_file, {});
   close(file);
 
-  gateway::CommandLine with_sets;
+  CommandLine with_sets;
   for (std::size_t start = 0; start < text.size() && with_sets.sets.size() < 32;) {
     const std::size_t end = std::min(text.find('\n', start), text.size());
     with_sets.sets.push_back(text.substr(start, end - start));
