@@ -1,10 +1,13 @@
 #include "control/controller.hpp"
 
 #include "backends/docker/backend.hpp"
+#include "backends/docker/curl_transport.hpp"
 #include "base/log.hpp"
 #include "base/unix_socket.hpp"
 #include "control/api/context.hpp"
 #include "control/api/server.hpp"
+#include "control/machines/pool.hpp"
+#include "control/reconcile/fault_transport.hpp"
 #include "control/store/keeping.hpp"
 
 namespace envgate::control {
@@ -75,6 +78,13 @@ Caller caller_of(int fd, const Groups& groups) {
   return caller;
 }
 
+std::shared_ptr<backends::Backend> docker_backend(const backends::docker::Settings& settings) {
+  std::unique_ptr<backends::docker::Transport> transport =
+      std::make_unique<backends::docker::CurlTransport>(settings.engine);
+  if (fault_points_armed()) transport = std::make_unique<FaultTransport>(std::move(transport));
+  return std::make_shared<backends::docker::DockerBackend>(settings, std::move(transport));
+}
+
 }  // namespace
 
 struct Controller::Inside {
@@ -82,6 +92,7 @@ struct Controller::Inside {
   store::Database database;
   std::optional<secrets::SecretBox> box;
   Engines engines;
+  std::optional<MachineWatch> machines;
   std::optional<Reconciler> reconciler;
   std::optional<Lifecycle> lifecycle;
   std::optional<api::Context> context;
@@ -119,24 +130,35 @@ Result<void> Controller::start() {
     for (const GpuEntry& gpu : control.docker.gpus) docker.gpus.push_back({gpu.id, gpu.model});
     if (auto good = backends::docker::check(docker); !good)
       return fail("control.docker: " + good.error().message);
-    in.engines.add({"docker/local", std::make_shared<backends::docker::DockerBackend>(docker),
-                    control.docker.concurrency, control.docker.timeout, docker.grace});
+    in.engines.add({"docker/local", docker_backend(docker), control.docker.concurrency,
+                    control.docker.timeout, docker.grace});
   }
 
   const auto committed = [&in] { in.poke(); };
+  backends::physical::Settings physical;
+  physical.install = *install;
+  physical.clean_script = control.physical.clean_script;
+  physical.parallel = control.physical.concurrency;
+  if (auto good = backends::physical::check(physical); !good)
+    return fail("control.physical: " + good.error().message);
+  in.machines.emplace(in.database, settings, physical, committed);
+  in.engines.add(
+      {"physical/pool", std::make_shared<backends::physical::PhysicalBackend>(physical, pool_of(in.database)),
+       control.physical.concurrency, control.physical.timeout, physical.grace, control.physical.check});
   in.reconciler.emplace(in.database, *in.box, settings, in.engines, committed);
   in.lifecycle.emplace(in.database, *in.box, settings, in.engines, [&in](const store::Environment& e) {
     in.reconciler->nudge(e.id, Engines::key_of(e.backend, e.node));
     in.poke();
   });
   in.context.emplace(api::Context{in.database, *in.box, settings_, *in.lifecycle, *in.reconciler, in.engines,
-                                  *install, committed, std::chrono::steady_clock::now()});
+                                  *in.machines, *install, committed, std::chrono::steady_clock::now()});
   auto socket = in.socket.listen(control.socket, {"control.socket", "", "", "", 0666});
   if (!socket) return Failure(socket.error());
   in.server.emplace(api::Server::Options{control.workers},
                     [&in](api::Request& request) { return api::dispatch(*in.context, request); });
   in.server->listen_unix(std::move(*socket), [groups = *groups](int fd) { return caller_of(fd, groups); });
   if (auto started = in.reconciler->start(); !started) return started;
+  in.machines->start();
   in.server->start();
   inside_ = std::move(made);
   log::info("control_started").text("install", *install).text("socket", control.socket);
@@ -146,6 +168,7 @@ Result<void> Controller::start() {
 void Controller::stop() {
   if (!inside_) return;
   inside_->server->stop();
+  inside_->machines->stop();
   inside_->reconciler->stop();
   inside_->socket.remove();
   inside_.reset();

@@ -7,6 +7,7 @@
 #include "base/settings.hpp"
 #include "control/api/message.hpp"
 #include "control/lifecycle/lifecycle.hpp"
+#include "control/machines/pool.hpp"
 #include "control/reconcile/reconciler.hpp"
 
 namespace envgate::control::api {
@@ -18,6 +19,7 @@ struct Context {
   Lifecycle& lifecycle;
   Reconciler& reconciler;
   Engines& engines;
+  MachineWatch& machines;
   std::string install;
   std::function<void()> committed;  // after a transaction of one's own
   std::chrono::steady_clock::time_point started;

@@ -1,5 +1,5 @@
 // /api/quotas
-#include "backends/docker/names.hpp"
+#include "backends/words.hpp"
 #include "control/api/handling.hpp"
 #include "control/store/audit.hpp"
 
@@ -41,7 +41,7 @@ Response put(Context& context, const Request& request) {
   Fields fields;
   const Place root = Fields::root(*body);
   if (!body->is_object()) fields.wrong(root, "is not an object");
-  if (!backends::docker::valid_owner(owner)) fields.wrong(root, "the owner is not 1 to 64 of [a-z0-9._-]");
+  if (!backends::valid_owner(owner)) fields.wrong(root, "the owner is not 1 to 64 of [a-z0-9._-]");
   fields.object(root, {"owner", "cpu", "memory", "gpu", "storage", "environments", "used"});
   unsigned long long cpu = 0, memory = 0, gpu = 0, storage = 0, environments = 0;
   // No amount is an amount by accident.

@@ -17,6 +17,7 @@ struct Engine {
   unsigned concurrency = 4;  // the most calls at once
   std::chrono::milliseconds timeout{std::chrono::minutes(30)};
   std::chrono::seconds grace{10};
+  std::chrono::milliseconds resync{0};  // listed no more often than this; 0: each time
 };
 using EnginePtr = std::shared_ptr<const Engine>;
 

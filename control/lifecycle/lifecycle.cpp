@@ -1,6 +1,6 @@
 #include "control/lifecycle/lifecycle.hpp"
 
-#include "backends/docker/names.hpp"
+#include "backends/words.hpp"
 #include "control/lifecycle/bind_probe.hpp"
 #include "control/lifecycle/fields.hpp"
 #include "control/lifecycle/route_body.hpp"
@@ -148,7 +148,7 @@ Answer<Spec> Lifecycle::read_body(const json& body, Environment& e) const {
     f.wrong(Fields::member(root, "name"), "is not 1 to 64 printable characters without a blank at an end");
   f.missing(Fields::member(root, "owner"));
   f.text(Fields::member(root, "owner"), kMostOwner, e.owner);
-  if (Fields::member(root, "owner").exists() && !backends::docker::valid_owner(e.owner))
+  if (Fields::member(root, "owner").exists() && !backends::valid_owner(e.owner))
     f.wrong(Fields::member(root, "owner"), "is not 1 to 64 of [a-z0-9._-], the first of [a-z0-9]");
   e.backend = "docker";
   f.choice<std::string>(Fields::member(root, "backend"), {{"docker", "docker"}, {"physical", "physical"}},

@@ -1,28 +1,38 @@
 #include "control/reconcile/fault_point.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
+#include <fstream>
+#include <mutex>
 #include <string>
 
 namespace envgate::control {
+namespace {
+
+const char* directory() {
+  static const char* const named = std::getenv("ENVGATE_TEST_FAULTS");
+  return named;
+}
+
+}  // namespace
+
+bool fault_points_armed() { return directory() != nullptr; }
 
 void fault_point(const char* name) {
-  static const char* const at = std::getenv("ENVGATE_TEST_KILL_AT");
-  static const char* const log = std::getenv("ENVGATE_TEST_KILL_LOG");
-  if (!at && !log) return;
-  static std::atomic<long> passed{0};
-  const long number = ++passed;
-  if (log) {
-    const int file = ::open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    const std::string line = std::string(name) + "\n";
-    if (file >= 0) (void)!::write(file, line.data(), line.size());
-    if (file >= 0) ::close(file);
+  if (!directory()) return;
+  static std::mutex mutex;
+  static long passed = 0;
+  const std::lock_guard lock(mutex);
+  const std::string folder = directory();
+  long kill_at = 0;
+  if (std::ifstream file(folder + "/kill_at"); !(file >> kill_at)) {
+    passed = 0;
+    return;
   }
-  if (at && number == std::strtol(at, nullptr, 10)) ::kill(::getpid(), SIGKILL);
+  std::ofstream(folder + "/passed", std::ios::app) << name << '\n';
+  if (++passed == kill_at) ::kill(::getpid(), SIGKILL);
 }
 
 }  // namespace envgate::control

@@ -1,9 +1,12 @@
 // Where a controller may be killed by the kill test: before and after every call that leaves the process.
-// Does nothing unless the variable ENVGATE_TEST_KILL_AT=N is set; then the N-th point that is passed ends the
-// process as kill -9 would. ENVGATE_TEST_KILL_LOG=FILE appends each point's name, so that a test knows how
-// many there are. Thread: any.
+// Nothing happens unless the variable ENVGATE_TEST_FAULTS names a directory. While that holds a file
+// `kill_at` with a number N, points are counted and named in the file `passed`, and the N-th ends the process
+// as kill -9 would. Thread: any.
 #pragma once
 
 namespace envgate::control {
+
 void fault_point(const char* name);
-}
+bool fault_points_armed();
+
+}  // namespace envgate::control

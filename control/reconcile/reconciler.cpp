@@ -125,10 +125,15 @@ void Reconciler::resync_soon() {
 
 void Reconciler::watch() {
   const std::stop_token stop = stopping_.get_token();
+  std::map<std::string, std::chrono::steady_clock::time_point> next_look;
   while (!stop.stop_requested()) {
+    const auto now = std::chrono::steady_clock::now();
     for (const EnginePtr& engine : engines_.all()) {
       if (stop.stop_requested()) return;
       queue_.set_limit(engine->key, engine->concurrency);
+      auto& next = next_look[engine->key];
+      if (now < next) continue;
+      next = now + engine->resync;
       compare(*engine);
     }
     tidy();

@@ -1,0 +1,23 @@
+import os
+import subprocess
+
+import pytest
+
+from plane import Plane
+
+SOCKET = os.environ.get("ENGINE_SOCKET", "")
+
+
+def docker(*arguments):
+    done = subprocess.run(["/usr/bin/docker", "-H", f"unix://{SOCKET}", *arguments], capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def plane(tmp_path):
+    made = Plane(tmp_path, docker={"socket": SOCKET, "grace": "1s"}).start()
+    yield made
+    made.stop()
+    for name in docker("ps", "-aq").split():
+        docker("rm", "-fv", name)
