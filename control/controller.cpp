@@ -94,6 +94,7 @@ struct Controller::Inside {
   Engines engines;
   std::optional<MachineWatch> machines;
   std::optional<Reconciler> reconciler;
+  std::optional<RedisPublisher> redis;
   std::optional<Lifecycle> lifecycle;
   std::optional<api::Context> context;
   UnixSocket socket;
@@ -101,6 +102,7 @@ struct Controller::Inside {
 
   void poke() {
     if (server) server->poke();
+    if (redis) redis->poke();
   }
 };
 
@@ -135,6 +137,10 @@ Result<void> Controller::start() {
   }
 
   const auto committed = [&in] { in.poke(); };
+  if (!control.redis.url.empty()) {
+    if (auto good = RedisPublisher::check(control.redis.url); !good) return good;
+    in.redis.emplace(in.database, settings, *install);
+  }
   backends::physical::Settings physical;
   physical.install = *install;
   physical.clean_script = control.physical.clean_script;
@@ -151,7 +157,8 @@ Result<void> Controller::start() {
     in.poke();
   });
   in.context.emplace(api::Context{in.database, *in.box, settings_, *in.lifecycle, *in.reconciler, in.engines,
-                                  *in.machines, *install, committed, std::chrono::steady_clock::now()});
+                                  *in.machines, in.redis ? &*in.redis : nullptr, *install, committed,
+                                  std::chrono::steady_clock::now()});
   auto socket = in.socket.listen(control.socket, {"control.socket", "", "", "", 0666});
   if (!socket) return Failure(socket.error());
   in.server.emplace(api::Server::Options{control.workers},
@@ -159,6 +166,7 @@ Result<void> Controller::start() {
   in.server->listen_unix(std::move(*socket), [groups = *groups](int fd) { return caller_of(fd, groups); });
   if (auto started = in.reconciler->start(); !started) return started;
   in.machines->start();
+  if (in.redis) in.redis->start();
   in.server->start();
   inside_ = std::move(made);
   log::info("control_started").text("install", *install).text("socket", control.socket);
@@ -168,6 +176,7 @@ Result<void> Controller::start() {
 void Controller::stop() {
   if (!inside_) return;
   inside_->server->stop();
+  if (inside_->redis) inside_->redis->stop();
   inside_->machines->stop();
   inside_->reconciler->stop();
   inside_->socket.remove();

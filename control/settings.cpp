@@ -87,7 +87,9 @@ void declare(Section<S, S> root) {
       .key("check", &C::Physical::check, duration(seconds(1), hours(24)), kRestart,
            "How often machines are looked at.");
   c.section("redis", &C::redis)
-      .key("url", &C::Redis::url, secret_url("the URL of a Redis server, or \"\" for none", nullptr),
+      .key("url", &C::Redis::url,
+           secret_url("the URL of a Redis server, or \"\" for none",
+                      [](const std::string&) { return std::string(); }),
            kRestart, "Where routes are written to, for gateways elsewhere.");
   c.section("reconcile", &C::reconcile)
       .key("resync", &C::Reconcile::resync, duration(milliseconds(100), hours(1)), kRestart,

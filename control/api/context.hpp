@@ -8,6 +8,7 @@
 #include "control/api/message.hpp"
 #include "control/lifecycle/lifecycle.hpp"
 #include "control/machines/pool.hpp"
+#include "control/publish/redis_publisher.hpp"
 #include "control/reconcile/reconciler.hpp"
 
 namespace envgate::control::api {
@@ -20,6 +21,7 @@ struct Context {
   Reconciler& reconciler;
   Engines& engines;
   MachineWatch& machines;
+  const RedisPublisher* redis;  // null: none is configured
   std::string install;
   std::function<void()> committed;  // after a transaction of one's own
   std::chrono::steady_clock::time_point started;

@@ -22,6 +22,16 @@ json engines_view(Context& context) {
   return engines;
 }
 
+json redis_view(Context& context) {
+  if (!context.redis) return nullptr;
+  const RedisPublisher::Status redis = context.redis->status();
+  return {{"connected", redis.connected},
+          {"error", redis.error},
+          {"maxmemory_policy", redis.maxmemory_policy},
+          {"generation", redis.generation},
+          {"rebuilds", redis.rebuilds}};
+}
+
 Response status(Context& context, const Request& request) {
   const auto generation =
       read(context, [](store::Transaction& t) -> Result<long long> { return store::route_generation(t); });
@@ -38,7 +48,8 @@ Response status(Context& context, const Request& request) {
        {"role", to_string(request.caller.role)},
        {"route_generation", *generation},
        {"passes", {{"waiting", context.reconciler.waiting()}, {"working", context.reconciler.working()}}},
-       {"engines", engines_view(context)}});
+       {"engines", engines_view(context)},
+       {"redis", redis_view(context)}});
 }
 
 Response healthz(Context&, const Request&) { return json_response(200, {{"status", "ok"}}); }

@@ -21,3 +21,5 @@ def plane(tmp_path):
     made.stop()
     for name in docker("ps", "-aq").split():
         docker("rm", "-fv", name)
+    for name in docker("volume", "ls", "-q").split():
+        docker("volume", "rm", name)

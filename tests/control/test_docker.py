@@ -35,15 +35,14 @@ def test_a_container_from_request_to_tombstone(plane):
     assert ssh(access, "hostname; echo kept >/data/file") == made["id"]
     assert access["commands"]["ssh"] == f"ssh root@{made['id']}.ssh.localhost -p {access['ssh_port']}"
 
-    docker("run", "-d", "--name", "taker", "--network", docker("network", "ls", "-q", "--filter", "name=owner-ada"),
-           IMAGE)
+    network = docker("network", "ls", "-q", "--filter", "name=owner-ada")
+    docker("run", "-d", "--name", "taker", "--network", network, IMAGE)
     stopped = plane.do("POST", path + "/stop")
     assert stopped["state"] == "stopped" and stopped["target_ip"] is None
     assert plane.routes()[made["id"]]["state"] == "stopped"
     used = plane.ask("GET", "/api/quotas/ada")["used"]
     assert used["cpu"] == 0 and used["environments"] == 1
-    docker("run", "-d", "--name", "other", "--network", docker("network", "ls", "-q", "--filter", "name=owner-ada"),
-           IMAGE)  # takes the address
+    docker("run", "-d", "--name", "other", "--network", network, IMAGE)  # takes the address
     started = plane.do("POST", path + "/start")
     assert started["target_ip"] not in (None, made["target_ip"]), "its address was taken meanwhile"
     assert plane.routes()[made["id"]]["address"] == started["target_ip"]
@@ -87,7 +86,8 @@ def test_orphans_go_and_strangers_stay(plane):
     docker("run", "-d", "--name", f"envgate-{install}-orphan", "-l", f"envgate.install={install}",
            "-l", "envgate.env=orphan", IMAGE)
     docker("run", "-d", "--name", "stranger", IMAGE)
-    docker("run", "-d", "--name", "neighbour", "-l", "envgate.install=other", "-l", "envgate.env=orphan", IMAGE)
+    docker("run", "-d", "--name", "neighbour", "-l", "envgate.install=other", "-l", "envgate.env=orphan",
+           IMAGE)
     wait_for(lambda: set(docker("ps", "--format", "{{.Names}}").split()) == {"stranger", "neighbour"},
              "the orphan alone goes")
 
