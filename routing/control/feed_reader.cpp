@@ -175,7 +175,7 @@ Error FeedReader::refusal() const {
     if (const std::string_view detail = text_of(problem, "detail"); !detail.empty())
       message.append(": ").append(detail.substr(0, 400));
   }
-  if (status_.starts_with("403"))
+  if (status_.starts_with("403") && message.find("control.groups") == message.npos)
     message += " (the gateway's account must be in one of the groups of control.groups.read)";
   return {message};
 }
