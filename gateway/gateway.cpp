@@ -60,14 +60,23 @@ Gateway::Gateway(CommandLine line, settings::Texts variables, SnapshotPtr initia
 
 Gateway::~Gateway() { stop(); }
 
+routing::SourceKind source_kind(RouteSource source) {
+  switch (source) {
+    case RouteSource::redis: return routing::SourceKind::redis;
+    case RouteSource::file: return routing::SourceKind::file;
+    case RouteSource::control: break;
+  }
+  return routing::SourceKind::control;
+}
+
 routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settings) const {
   routing::RoutingSettings out;
-  out.source =
-      settings.routes.source == RouteSource::redis ? routing::SourceKind::redis : routing::SourceKind::file;
+  out.source = source_kind(settings.routes.source);
   out.file = settings.routes.file;
   out.snapshot = settings.routes.snapshot;
   out.max_stale = std::chrono::duration_cast<std::chrono::seconds>(settings.routes.max_stale);
   out.allowed_targets = settings.routes.allowed_targets;
+  out.control.socket = settings.routes.control.socket;
   out.redis.url = settings.routes.redis.url;
   out.redis.require_noeviction = settings.routes.redis.require_noeviction;
   out.listen_ports = routing::PortRange{settings.ssh.port_range.first, settings.ssh.port_range.last};

@@ -53,8 +53,10 @@ void declare_routes(Root root) {
   auto routes = root.section("routes", &G::routes);
   routes
       .key("source", &G::Routes::source,
-           choice<RouteSource>({{"redis", RouteSource::redis}, {"file", RouteSource::file}}), kRestart,
-           "Where routes come from.")
+           choice<RouteSource>({{"control", RouteSource::control},
+                                {"redis", RouteSource::redis},
+                                {"file", RouteSource::file}}),
+           kRestart, "Where routes come from.")
       .key("file", &G::Routes::file, text("a path", check_path), kRestart,
            "With source file: the YAML file of routes.")
       .key("snapshot", &G::Routes::snapshot, text("a path, or \"\""), kRestart,
@@ -66,6 +68,9 @@ void declare_routes(Root root) {
       .key("on_change", &G::Routes::on_change,
            choice<OnRouteChange>({{"keep", OnRouteChange::keep}, {"close", OnRouteChange::close}}), kLive,
            "What live sessions see when their route gets a new generation or goes away.");
+  routes.section("control", &G::Routes::control)
+      .key("socket", &G::Routes::Control::socket, text("a path", check_needed_socket), kRestart,
+           "With source control: the control plane's socket (its control.socket).");
   routes.section("redis", &G::Routes::redis)
       .key("url", &G::Routes::Redis::url, secret_url("the URL of a Redis server", check_redis_url), kRestart,
            "With source redis: the server; its password is never shown.")

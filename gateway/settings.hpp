@@ -19,7 +19,7 @@
 
 namespace envgate::gateway {
 
-enum class RouteSource : std::uint8_t { redis, file };
+enum class RouteSource : std::uint8_t { control, redis, file };
 enum class OnRouteChange : std::uint8_t { keep, close };
 enum class TlsVersion : std::uint8_t { tls12, tls13 };
 
@@ -35,12 +35,15 @@ struct GatewaySettings {
   std::string user;      // empty: stay who we are
 
   struct Routes {
-    RouteSource source = RouteSource::file;
+    RouteSource source = RouteSource::control;
     std::string file = "/etc/envgate/routes.yaml";
     std::string snapshot = "/var/lib/envgate/routes.snapshot";  // empty: none is kept
     Duration max_stale = std::chrono::hours(24);                // 0: for ever
     std::vector<Cidr> allowed_targets;                          // the constructor: the private networks
     OnRouteChange on_change = OnRouteChange::keep;
+    struct Control {
+      std::string socket = "/run/envgate/control.sock";
+    } control;
     struct Redis {
       std::string url = "redis://127.0.0.1:6379/0";  // may hold a password: never log it
       bool require_noeviction = false;

@@ -61,6 +61,11 @@ std::string check_socket(const std::string& path) {
   return "is longer than the " + std::to_string(kLongest) + " bytes that a socket's path may have";
 }
 
+std::string check_needed_socket(const std::string& path) {
+  const std::string problem = check_path(path);
+  return problem.empty() ? check_socket(path) : problem;
+}
+
 std::string check_redis_url(const std::string& url) {
   constexpr const char* kForms =
       "; expected redis://[user:password@]HOST[:PORT][/DATABASE] or unix:///PATH[?db=N]";

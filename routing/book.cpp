@@ -55,7 +55,7 @@ bool RouteBook::older_generation(const RouteSpec& spec, const Route* current) {
 
 RouteBook::Outcome RouteBook::place(const RoutePtr& declared) {
   const EnvId env = declared->env;
-  const auto allowed = policy_.allowed.check(declared->address);
+  const auto allowed = declared->nowhere() ? Result<void>() : policy_.allowed.check(declared->address);
   if (!allowed) {
     const Route* shown = table_.find(env);
     if (shown) show(shown, RoutePtr());

@@ -132,6 +132,8 @@ class Route {
   const Services& services() const;
   // Everything that matters to a client is equal (not `port_refused`, which follows from other routes).
   bool same_content(const Route& other) const;
+  // The source named no address, as it may for an environment that does not run: nothing may connect there.
+  bool nowhere() const { return state != State::running && address == IpAddress(); }
   RouteSpec spec() const;
   Endpoint ssh_target() const { return {address, ssh.target_port}; }
 

@@ -115,8 +115,9 @@ void read_limits(JsonFields& fields, const JsonPlace& place, Limits& limits) {
   fields.number(place.field("bandwidth"), 0, ~std::uint64_t{0}, what, limits.bandwidth);
 }
 
-void read_address(JsonFields& fields, const JsonPlace& place, IpAddress& out) {
-  if (!place.exists()) fields.bad(place, "is missing");
+// Only what runs must be somewhere: a stopped environment may have no address, and may get another.
+void read_address(JsonFields& fields, const JsonPlace& place, State state, IpAddress& out) {
+  if (!place.exists() && state == State::running) fields.bad(place, "is missing");
   std::string text;
   if (!fields.text(place, 64, text)) return;
   const auto address = IpAddress::parse(text);
@@ -181,7 +182,7 @@ Result<RouteSpec> parse_route_tree(const EnvId& env, const json& tree, UnknownKe
     fields.choice(root.field("state"),
                   {State::starting, State::running, State::stopping, State::stopped, State::error},
                   spec.state);
-    read_address(fields, root.field("address"), spec.address);
+    read_address(fields, root.field("address"), spec.state, spec.address);
     read_created(fields, root.field("created_at"), spec.created);
     read_ssh(fields, root.field("ssh"), spec);
     read_http(fields, root.field("http"), spec.services);

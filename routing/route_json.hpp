@@ -17,6 +17,7 @@ inline constexpr std::size_t kMaxRouteJson = 64 * 1024;  // bytes; longer values
 
 enum class UnknownKeys : bool { allow, refuse };
 
+// A route that is not running may leave out its address (Route::nowhere).
 // Unknown keys are allowed by default, so that a newer control plane can feed an older gateway.
 // Errors: "http[0].port: 70000 is not a port (1 to 65535)" and the like.
 Result<RouteSpec> parse_route_json(const EnvId& env, std::string_view json,

@@ -95,7 +95,7 @@ void append_json(std::string& out, const Route& route, Detail detail) {
   append_number(out, "generation", route.generation);
   append_text(out, "kind", to_string(route.kind));
   append_text(out, "state", to_string(route.state));
-  append_text(out, "address", route.address.to_string());
+  if (!route.nowhere()) append_text(out, "address", route.address.to_string());
   if (route.created != 0) append_text(out, "created_at", format_timestamp(route.created));
   append_ssh(out, route, detail);
   if (services.http_declared) append_http(out, services);

@@ -42,7 +42,7 @@ struct RouterStatus {
   std::size_t routes = 0;
   std::size_t restored = 0;  // routes that the snapshot brought at the start
   std::map<std::string, std::size_t> refused;  // now, by reason
-  std::uint64_t epoch = 0;                     // connections (redis) or loads (file) so far
+  std::uint64_t epoch = 0;                     // connections (control, redis) or loads (file) so far
   std::string last_error;                      // empty when all is well
 };
 
@@ -77,8 +77,9 @@ class Router {
   void subscribe(Changed changed);
 
   // Loads the snapshot, starts the routing thread and waits up to `start_wait` for the first load. A Redis
-  // that is away is no error: routes come when it does. Errors: a route file that is missing or wrong while
-  // there is no snapshot, a malformed redis URL, an evicting Redis with `require_noeviction`.
+  // or a control plane that is away is no error: routes come when it does. Errors: a route file that is
+  // missing or wrong while there is no snapshot, a socket's path that is too long, a malformed redis URL, an
+  // evicting Redis with `require_noeviction`.
   Result<void> start();
   // Writes the snapshot and joins the thread. Waiting resolves are answered `unavailable` first. May be
   // repeated.

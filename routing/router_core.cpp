@@ -1,6 +1,7 @@
 #include "routing/router_core.hpp"
 
 #include <pthread.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/metrics.hpp"
+#include "routing/control/source.hpp"
 #include "routing/file_source.hpp"
 #include "routing/redis/source.hpp"
 
@@ -70,6 +72,13 @@ Result<void> Router::Core::make_source() {
   if (settings_.source == SourceKind::file) {
     if (settings_.file.empty()) return fail("routes.file is not set, and routes.source is `file`");
     source_ = std::make_unique<FileSource>(*this, settings_.file);
+    return {};
+  }
+  if (settings_.source == SourceKind::control) {
+    const std::string& path = settings_.control.socket;
+    if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
+      return fail("routes.control.socket: \"" + path + "\" is not a path of 1 to 107 bytes");
+    source_ = std::make_unique<control::ControlSource>(*this, settings_.control);
     return {};
   }
   auto url = redis::Url::parse(settings_.redis.url);

@@ -13,7 +13,7 @@
 
 namespace envgate::routing {
 
-enum class SourceKind : std::uint8_t { file, redis };
+enum class SourceKind : std::uint8_t { control, file, redis };
 
 struct PortRange {
   std::uint16_t first = 1;
@@ -35,9 +35,17 @@ struct RedisSettings {
       10000};  // a new server that lost most routes gets this long to be refilled
 };
 
+struct ControlSettings {
+  std::string socket = "/run/envgate/control.sock";
+  std::chrono::milliseconds silence{3000};  // nothing heard for this long: stale, and connect again
+  std::chrono::milliseconds retry_first{50};
+  std::chrono::milliseconds retry_most{2000};
+};
+
 struct RoutingSettings {
   SourceKind source = SourceKind::file;
   std::string file;  // routes.file
+  ControlSettings control;
   RedisSettings redis;
   std::string snapshot;                               // routes.snapshot: a path; empty: none is kept
   std::chrono::milliseconds snapshot_interval{5000};  // written at most this often

@@ -1,4 +1,4 @@
-// What feeds the routing engine: one interface for Redis, a file and (later) the control plane's feed.
+// What feeds the routing engine: one interface for the control plane's feed, Redis and a file.
 // Thread: the routing thread, all of it.
 #pragma once
 

@@ -19,7 +19,12 @@ bool ever_heard(const routing::RouterStatus& routes) {
 }
 
 std::string_view source_name(routing::SourceKind kind) {
-  return kind == routing::SourceKind::redis ? "redis" : "file";
+  switch (kind) {
+    case routing::SourceKind::control: return "control";
+    case routing::SourceKind::redis: return "redis";
+    case routing::SourceKind::file: return "file";
+  }
+  return "";
 }
 
 Readiness readiness(bool serving, bool draining, const routing::RouterStatus& routes) {

@@ -2,8 +2,6 @@
 
 #include <hiredis/hiredis.h>
 
-#include <algorithm>
-
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "routing/route_json.hpp"
@@ -30,7 +28,7 @@ RedisSource::RedisSource(SourceHost& host, Url url, const RedisSettings& setting
            [this](std::span<const std::string_view> keys) { on_invalidated(keys); }, [this] { on_flushed(); },
            [this] { host_.heard(); }, [this](const std::string& error) { on_lost(error); }}),
       reads_(link_, [this](const EnvId& env, const EnvValues& values) { apply(env, values); }),
-      random_(std::random_device{}()) {}
+      backoff_(settings.retry_first, settings.retry_most) {}
 
 void RedisSource::stop() {
   for (Loop::TimerId* timer : {&retry_, &resync_, &refill_}) host_.loop().cancel(*timer);
@@ -82,12 +80,8 @@ void RedisSource::on_lost(const std::string& error) {
   stage_ = Stage::idle;
   scan_in_flight_ = false;
   to_confirm_.clear();
-  ++failures_;
   host_.set_state(SourceState::stale, error);
-  const auto most = std::min<std::int64_t>(settings_.retry_most.count(), settings_.retry_first.count()
-                                                                             << std::min(failures_ - 1, 16u));
-  // Between half of it and all of it: a thousand gateways should not come back in step.
-  const std::chrono::milliseconds delay(std::uniform_int_distribution<std::int64_t>(most / 2, most)(random_));
+  const auto delay = backoff_.next();
   log::debug("redis_lost").text("error", error).number("retry_ms", delay.count());
   host_.loop().cancel(retry_);
   retry_ = host_.loop().after(delay, [this] {
@@ -244,7 +238,7 @@ void RedisSource::wait_for_refill(std::size_t missing) {
 void RedisSource::pass_done() {
   stage_ = Stage::idle;
   new_server_ = false;
-  failures_ = 0;
+  backoff_.reset();
   host_.set_known_server(run_id_);
   host_.book().settle();
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Loop::Clock::now() - pass_began_);

@@ -11,11 +11,11 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
+#include "routing/backoff.hpp"
 #include "routing/redis/link.hpp"
 #include "routing/redis/reads.hpp"
 #include "routing/source.hpp"
@@ -63,8 +63,7 @@ class RedisSource : public Source {
   bool refill_waited_ = false;
   bool flushed_meanwhile_ = false;
   std::uint64_t epoch_ = 0;
-  unsigned failures_ = 0;  // in a row
-  std::minstd_rand random_;
+  Backoff backoff_;
 
   Stage stage_ = Stage::idle;
   std::uint64_t pass_ = 0;

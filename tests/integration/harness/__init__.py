@@ -4,6 +4,7 @@ ports of its own, each ended by its pid. A test imports from here; what names th
 from . import contract
 from .ca import Ca
 from .echo_target import EchoTarget
+from .feed_server import FeedServer
 from .gateway import Gateway
 from .http_client import curl, RawTls
 from .http_target import HttpTarget
@@ -15,6 +16,6 @@ from .routes import RouteFile
 from .ssh_target import Sshd
 from .wait import Deadline, wait_for
 
-__all__ = ["BIG", "BIN", "Ca", "Deadline", "EchoTarget", "Gateway", "HttpTarget", "Process", "RawTls",
-           "Redis", "RouteFile", "SANITIZED", "SLOW", "Sshd", "contract", "curl", "debian_tool", "free_port",
-           "free_ports", "need", "run", "wait_for"]
+__all__ = ["BIG", "BIN", "Ca", "Deadline", "EchoTarget", "FeedServer", "Gateway", "HttpTarget", "Process",
+           "RawTls", "Redis", "RouteFile", "SANITIZED", "SLOW", "Sshd", "contract", "curl", "debian_tool",
+           "free_port", "free_ports", "need", "run", "wait_for"]

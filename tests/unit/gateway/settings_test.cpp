@@ -107,7 +107,8 @@ TEST(DocumentedSettings, TheFileMarksExactlyTheKeysThatNeedARestart) {
 TEST(GatewaySettings, DefaultsThatOthersRelyOn) {
   const GatewaySettings s;
   EXPECT_EQ(s.domain, "localhost");
-  EXPECT_EQ(s.routes.source, RouteSource::file);
+  EXPECT_EQ(s.routes.source, RouteSource::control);
+  EXPECT_EQ(s.routes.control.socket, "/run/envgate/control.sock");
   EXPECT_EQ(s.routes.on_change, OnRouteChange::keep);
   EXPECT_EQ(s.ssh.port_range, (PortRange{50000, 59999}));
   EXPECT_EQ(s.timeouts.handshake, 10s);
@@ -146,6 +147,7 @@ TEST(GatewaySettings, ExplainedValuesAreReadBack) {
 TEST(GatewaySettings, KeysReachTheirMembers) {
   const GatewaySettings s =
       with({"domain=x-gpu.com", "routes.source=redis", "routes.redis.url=redis://:pw@10.0.0.9:6380/3",
+            "routes.control.socket=/run/other.sock",
             "routes.max_stale=0", "routes.on_change=close", "ssh.bind=[::]", "ssh.port_range=40000-40100",
             "https.bind=*:8443", "https.certificates=[{certificate: c.pem, key: k.pem}]",
             "https.min_version=1.3", "http.bind=127.0.0.1:8080", "http.default_ports=8888",
@@ -153,6 +155,7 @@ TEST(GatewaySettings, KeysReachTheirMembers) {
             "timeouts.tunnel_idle=1h", "metrics.bind=", "admin.socket="});
   EXPECT_EQ(s.domain, "x-gpu.com");
   EXPECT_EQ(s.routes.source, RouteSource::redis);
+  EXPECT_EQ(s.routes.control.socket, "/run/other.sock");
   EXPECT_EQ(s.routes.redis.url, "redis://:pw@10.0.0.9:6380/3");
   EXPECT_EQ(s.routes.max_stale, 0ms);
   EXPECT_EQ(s.routes.on_change, OnRouteChange::close);

@@ -72,6 +72,18 @@ TEST_F(Book, RefusesAddressesThatAreNotAllowed) {
   EXPECT_NE(table.find(id("a")), nullptr);
 }
 
+TEST_F(Book, AnEnvironmentThatDoesNotRunNeedsNoAddress) {
+  RouteSpec stopped = spec("a", "::", 50022, 1);
+  stopped.state = State::stopped;
+  EXPECT_EQ(book.put(stopped), Outcome::changed);
+  EXPECT_EQ(holder_name(50022), "a");
+  EXPECT_EQ(refused(Refusal::address), 0u);
+  stopped.generation = 2;
+  stopped.address = IpAddress::parse("8.8.8.8").value();  // one that is named is judged all the same
+  EXPECT_EQ(book.put(stopped), Outcome::refused);
+  EXPECT_EQ(book.put(spec("a", "::", 50022, 3)), Outcome::refused);
+}
+
 TEST_F(Book, ARouteThatTurnsBadIsNoLongerServed) {
   book.put(spec("a", "10.0.0.1", 50001));
   book.put(spec("b", "10.0.0.2", 50002));

@@ -126,6 +126,23 @@ TEST(RouteJson, IsBounded) {
   EXPECT_FALSE(parse_route_json(kDemo, std::string(60000, '[')));
 }
 
+TEST(RouteJson, OnlyWhatRunsNeedsAnAddress) {
+  for (const char* state : {"starting", "stopping", "stopped", "error"}) {
+    const auto spec = parse_route_json(kDemo, R"({"state":")" + std::string(state) + "\"}");
+    ASSERT_TRUE(spec) << state;
+    const RoutePtr route = Route::make(*spec);
+    EXPECT_TRUE(route->nowhere()) << state;
+    const std::string text = to_json(*route, Detail::full);
+    EXPECT_EQ(text.find("address"), std::string::npos) << text;
+    EXPECT_TRUE(Route::make(parse_route_json(text).value())->same_content(*route));
+  }
+  // One that is named is kept, and the unspecified address is one that cannot be.
+  const auto named = parse_route_json(kDemo, R"({"state":"stopped","address":"10.0.0.1"})");
+  EXPECT_FALSE(Route::make(*named)->nowhere());
+  EXPECT_NE(to_json(*Route::make(*named)).find("10.0.0.1"), std::string::npos);
+  EXPECT_FALSE(Route::make(parse_route_json(kDemo, R"({"address":"::"})").value())->nowhere());
+}
+
 TEST(RouteJson, WritesWhatItReads) {
   const char* texts[] = {
       R"({"address":"10.0.0.1"})", R"({"address":"10.0.0.1","http":[]})",
