@@ -14,6 +14,7 @@ from harness import EchoTarget, RawTls, curl, wait_for
 from harness.h2_client import H2Client
 from harness.routes import ENV, http
 from harness.tickets import COOKIE, cookie, ticket
+from test_applications import Browser
 from test_websocket import WebSocketStream
 
 OPEN = "/.well-known/envgate/open?ticket="
@@ -208,6 +209,50 @@ def test_a_websocket_over_http2_needs_it_too(private, name):
         for origin in ([], [("origin", "https://evil.test")], own + own):
             assert WebSocketStream(client, name, extra=crumbs + origin).stream.status == 403
         assert WebSocketStream(client, name, extra=own).stream.status == 401
+
+
+# -- a real browser
+
+# Resolves to whether a WebSocket to `arguments[0]` brought its first message back.
+ASK_WEBSOCKET = """
+    return new Promise(done => {
+      const socket = new WebSocket(arguments[0]);
+      socket.onopen = () => socket.send('hello');
+      socket.onmessage = event => done(event.data);
+      socket.onerror = () => done('refused');
+    });"""
+
+
+@pytest.fixture
+def browser(private, tmp_path):
+    started = Browser(tmp_path, private)
+    yield started
+    started.stop()
+
+
+def test_chromium_keeps_the_cookie_for_this_port_alone(private, routes, web, name, browser):
+    private.wait_route(routes.set("evil", http=[http(8080, web.port)]))
+    port = private.https_port
+    own, neighbour = f"https://{name}:{port}", f"https://{private.host('evil', 8080)}:{port}"
+    socket = f"wss://{name}:{port}/ws"
+    browser.open(f"{own}/")
+    assert "opens by a link" in browser.source()
+    browser.open(own + OPEN + ticket(KEY, ENV, 8888))
+    assert browser.run("return location.href") == f"{own}/"
+    assert browser.run("return document.cookie + document.referrer") == ""
+    assert '"path": "/"' in browser.source() and COOKIE not in browser.source()
+    assert browser.run(ASK_WEBSOCKET, socket) == "hello"
+    theft = f"{COOKIE}=theirs; Path=/; Secure"
+    browser.run("document.cookie = arguments[0]", theft)
+    browser.run("return fetch('/cookie?set=' + encodeURIComponent(arguments[0])).then(a => a.status)", theft)
+    assert browser.run("return fetch('/').then(a => a.status)") == 200, "neither has replaced it"
+
+    browser.open(f"{neighbour}/")  # another environment is the same site, so the browser sends the cookie
+    before = private.refused("websocket_foreign_origin")
+    assert browser.run(ASK_WEBSOCKET, socket) == "refused"
+    assert private.refused("websocket_foreign_origin") == before + 1
+    browser.open(f"{own}/again")
+    assert '"path": "/again"' in browser.source()
 
 
 # -- what stays behind, and the key
