@@ -136,6 +136,12 @@ Result<void> Controller::start() {
                     control.docker.timeout, docker.grace});
   }
 
+  std::optional<routing::TicketKey> tickets;
+  if (!control.tickets.key_file.empty()) {
+    const auto key = routing::TicketKey::make_file(control.tickets.key_file);
+    if (!key) return fail("control.tickets.key_file: " + key.error().message);
+    tickets = *key;
+  }
   const auto committed = [&in] { in.poke(); };
   if (!control.redis.url.empty()) {
     if (auto good = RedisPublisher::check(control.redis.url); !good) return good;
@@ -157,7 +163,7 @@ Result<void> Controller::start() {
     in.poke();
   });
   in.context.emplace(api::Context{in.database, *in.box, settings_, *in.lifecycle, *in.reconciler, in.engines,
-                                  *in.machines, in.redis ? &*in.redis : nullptr, *install, committed,
+                                  *in.machines, in.redis ? &*in.redis : nullptr, tickets, *install, committed,
                                   std::chrono::steady_clock::now()});
   auto socket = in.socket.listen(control.socket, {"control.socket", "", "", "", 0666});
   if (!socket) return Failure(socket.error());

@@ -46,6 +46,15 @@ std::string stamp_of(const std::vector<CertificateFiles>& files) {
   return stamp;
 }
 
+// Null where no file is named.
+Result<TicketKeyPtr> read_ticket_key(const GatewaySettings& settings) {
+  const std::string& path = settings.private_ports.key_file;
+  if (path.empty()) return TicketKeyPtr();
+  const auto key = routing::TicketKey::read(path);
+  if (!key) return fail("private.key_file: " + key.error().message, key.error().code);
+  return std::make_shared<const routing::TicketKey>(*key);
+}
+
 }  // namespace
 
 Gateway::Gateway(CommandLine line, settings::Texts variables, SnapshotPtr initial)
@@ -103,6 +112,11 @@ void Gateway::install_tls(Worker& worker) {
   worker.tls = std::make_shared<net::TlsServer>(*worker.tls_library, certificates_, tickets_, options);
 }
 
+void Gateway::install_secrets(Worker& worker, const TicketKeyPtr& key) {
+  install_tls(worker);
+  worker.ticket_key = key;
+}
+
 Result<void> Gateway::bind_listeners() {
   const GatewaySettings& settings = snapshot_->values;
   const auto bind_on_all = [&](const std::optional<Endpoint>& where, auto serve) -> Result<void> {
@@ -127,14 +141,16 @@ Result<void> Gateway::bind_listeners() {
 Result<void> Gateway::start() {
   const GatewaySettings& settings = snapshot_->values;
   router_ = std::make_unique<routing::Router>(routing_settings(settings));
-  shared_ = std::make_unique<Shared>(Shared{*router_, domain_, guard_});
+  shared_ = std::make_unique<Shared>(Shared{*router_, domain_, guard_, used_tickets_});
   auto loaded = load_certificates(settings);
   if (!loaded) return loaded;
+  auto key = read_ticket_key(settings);
+  if (!key) return tl::unexpected(key.error());
   const unsigned count =
       settings.workers ? settings.workers : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, *shared_, values_of(snapshot_)));
-    install_tls(*workers_.back());
+    install_secrets(*workers_.back(), *key);
   }
   for (const auto& worker : workers_)
     port_listeners_.push_back(std::make_unique<PortListeners>(*worker, workers_));
@@ -194,30 +210,32 @@ std::shared_ptr<const net::Certificates> Gateway::certificates() const {
   return certificates_;
 }
 
-void Gateway::publish(const SnapshotPtr& next) {
+void Gateway::publish(const SnapshotPtr& next, const TicketKeyPtr& key) {
   log::set_level(next->values.log.level);
   guard_.set_limits(guard_limits(next->values));
   router_->reload(routing_settings(next->values));
   for (const auto& worker : workers_)
-    worker->reactor.post([this, &w = *worker, values = values_of(next)] {
+    worker->reactor.post([this, &w = *worker, values = values_of(next), key] {
       w.settings = values;
-      install_tls(w);
+      install_secrets(w, key);
     });
 }
 
 Result<settings::Changes> Gateway::reload(const settings::Texts* api) {
   const std::lock_guard lock(settings_mutex_);
   auto next = reload_gateway_settings(line_, variables_, api ? *api : api_, *snapshot_);
-  auto loaded = next ? load_certificates(next->settings->values) : Result<void>();
-  if (!next || !loaded) {
+  const auto key = next ? read_ticket_key(next->settings->values) : Result<TicketKeyPtr>();
+  const auto loaded = next && key ? load_certificates(next->settings->values) : Result<void>();
+  if (!next || !key || !loaded) {
     the_metrics().reloads_bad.add();
-    const std::string why = next ? loaded.error().message : settings::to_text("envgate", next.error());
+    const std::string why = !next ? settings::to_text("envgate", next.error())
+                            : !key ? key.error().message : loaded.error().message;
     log::error("reload_failed").text("error", why).text("consequence", "the old settings stay in force");
     return fail(why);
   }
   if (api) api_ = *api;
   snapshot_ = next->settings;
-  publish(snapshot_);
+  publish(snapshot_, *key);
   the_metrics().reloads_good.add();
   for (const settings::Change& change : next->changes.live)
     log::info("setting_changed").text("change", settings::to_line(change));

@@ -13,9 +13,11 @@
 #include "gateway/guard.hpp"
 #include "gateway/load_settings.hpp"
 #include "gateway/port_listeners.hpp"
+#include "gateway/used_tickets.hpp"
 #include "gateway/worker.hpp"
 #include "routing/names.hpp"
 #include "routing/router.hpp"
+#include "routing/tickets.hpp"
 
 namespace envgate::net {
 class Certificates;
@@ -28,6 +30,8 @@ class Server;
 
 namespace envgate::gateway {
 
+using TicketKeyPtr = std::shared_ptr<const routing::TicketKey>;  // null where private ports are closed
+
 class Gateway {
  public:
   Gateway(CommandLine line, settings::Texts variables, SnapshotPtr snapshot);
@@ -37,8 +41,8 @@ class Gateway {
   // runs then.
   Result<void> start();
 
-  // Reads settings and certificates again. On errors everything stays as it was; they are logged and
-  // returned. Thread: any; one at a time (it locks).
+  // Reads settings, certificates and the ticket key again. On errors everything stays as it was; they are
+  // logged and returned. Thread: any; one at a time (it locks).
   Result<settings::Changes> reload(const settings::Texts* api = nullptr);
 
   // New certificate files on disk are taken up without being asked. Called every few seconds.
@@ -67,12 +71,14 @@ class Gateway {
   Result<void> bind_listeners();
   Result<void> load_certificates(const GatewaySettings& settings);
   Result<void> drop_rights();
+  // Gives a worker what was loaded: certificates and ticket key. Thread: the worker's, or before it runs.
+  void install_secrets(Worker& worker, const TicketKeyPtr& key);
   void install_tls(Worker& worker);
   void routes_changed(std::span<const routing::RouteChange> changes);
   void follow_routes(Worker& worker, const std::vector<routing::RouteChange>& changes);
   void finish_idle(Worker& worker);
   routing::RoutingSettings routing_settings(const GatewaySettings& settings) const;
-  void publish(const SnapshotPtr& next);
+  void publish(const SnapshotPtr& next, const TicketKeyPtr& key);
 
   const CommandLine line_;
   const settings::Texts variables_;
@@ -87,6 +93,7 @@ class Gateway {
 
   routing::Domain domain_;
   Guard guard_;
+  UsedTickets used_tickets_;
   std::unique_ptr<routing::Router> router_;
   std::unique_ptr<Shared> shared_;
   Workers workers_;

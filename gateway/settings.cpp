@@ -122,6 +122,11 @@ void declare_http(Root root) {
       .key("max_request_line", &G::Http::max_request_line, size(256), kLive, "The longest request line.")
       .key("min_body_rate", &G::Http::min_body_rate, byte_size(Bytes{1}, Bytes{1 << 30}, kZeroIsNone), kLive,
            "The slowest request body, in bytes per second on average; 0: any.");
+  root.section("private", &G::private_ports)
+      .key("key_file", &G::Private::key_file, text("a path, or \"\""), kLive,
+           "The key of tickets to private ports, shared with the control plane; empty: they are closed.")
+      .key("cookie_lifetime", &G::Private::cookie_lifetime, duration(minutes(1), hours(24 * 30)), kLive,
+           "How long a browser that came with a ticket may use the private port.");
   root.section("http2", &G::http2)
       .key("max_concurrent_streams", &G::Http2::max_concurrent_streams, integer(1u, 10'000u), kLive,
            "The most requests at once on one client's connection.");

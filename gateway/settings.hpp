@@ -73,6 +73,11 @@ struct GatewaySettings {
     Bytes min_body_rate{240};  // bytes per second
   } http;
 
+  struct Private {
+    std::string key_file;  // empty: private ports are closed
+    Duration cookie_lifetime = std::chrono::hours(12);
+  } private_ports;  // `private` in the file
+
   struct Http2 {
     unsigned max_concurrent_streams = 128;
   } http2;

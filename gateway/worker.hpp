@@ -22,6 +22,7 @@
 namespace envgate::routing {
 class Router;
 class Domain;
+class TicketKey;
 }
 namespace envgate::net {
 class TlsServer;
@@ -34,11 +35,14 @@ class TargetPool;
 
 namespace envgate::gateway {
 
+class UsedTickets;
+
 // Requires: outlives every Worker.
 struct Shared {
   routing::Router& router;
   const routing::Domain& domain;
   Guard& guard;
+  UsedTickets& used_tickets;
 };
 
 class Worker final : loop::IdleObserver {
@@ -56,6 +60,7 @@ class Worker final : loop::IdleObserver {
   std::unique_ptr<net::TlsLibrary> tls_library;
   std::shared_ptr<net::TlsServer> tls;  // null where https is off
   std::unique_ptr<net::TlsClient> tls_client;
+  std::shared_ptr<const routing::TicketKey> ticket_key;  // null where private ports are closed
   std::unique_ptr<http::TargetPool> pool;
   loop::Scope connections;
   bool draining = false;

@@ -10,6 +10,7 @@
 #include "control/machines/pool.hpp"
 #include "control/publish/redis_publisher.hpp"
 #include "control/reconcile/reconciler.hpp"
+#include "routing/tickets.hpp"
 
 namespace envgate::control::api {
 
@@ -22,6 +23,7 @@ struct Context {
   Engines& engines;
   MachineWatch& machines;
   const RedisPublisher* redis;  // null: none is configured
+  std::optional<routing::TicketKey> tickets;  // nothing: private ports stay closed
   std::string install;
   std::function<void()> committed;  // after a transaction of one's own
   std::chrono::steady_clock::time_point started;

@@ -1,6 +1,9 @@
 // /api/environments
+#include <algorithm>
+
 #include "control/api/handling.hpp"
 #include "control/lifecycle/spec.hpp"
+#include "control/store/audit.hpp"
 
 namespace envgate::control::api {
 namespace {
@@ -114,6 +117,51 @@ Response access(Context& context, const Request& request) {
   return response;
 }
 
+// A one-use URL: the gateway checks the ticket by the key that both have, and asks nobody.
+Response ticket(Context& context, const Request& request) {
+  const auto body = body_of(request);
+  if (!body) return problem_response(body.error(), request);
+  Fields fields;
+  const Place root = Fields::root(*body);
+  unsigned long long port = 0;
+  if (!body->is_object()) fields.wrong(root, "is not an object");
+  fields.object(root, {"port"});
+  fields.missing(Fields::member(root, "port"));
+  fields.whole(Fields::member(root, "port"), 1, 65535, port);
+  if (!fields.good())
+    return problem_response({422, "invalid", "the request has wrong fields", std::move(fields.errors)}, request);
+  if (!context.tickets)
+    return problem_response({409, "no_ticket_key",
+                             "private ports are not set up: set control.tickets.key_file, and the gateway's"
+                             " private.key_file to the same file",
+                             {}},
+                            request);
+  const std::string& id = request.names[0];
+  const auto found = write(context, [&](store::Transaction& t) -> Result<store::Environment> {
+    auto e = store::find_environment(t, id);
+    if (!e || e->desired == store::Desired::deleted) return fail("there is no environment " + id, store::kNotFound);
+    const auto ports = stored_spec(*e).ports;
+    const bool is_private = std::any_of(ports.begin(), ports.end(), [&](const PortSpec& p) {
+      return p.port == port && p.access == PortSpec::Access::restricted;
+    });
+    if (!is_private)
+      return fail("port " + std::to_string(port) + " of environment " + id + " is not a private port",
+                  store::kInvalid);
+    store::append_audit(t, {request.caller.who, "ticket", id, "", std::to_string(port), "done"});
+    return std::move(*e);
+  });
+  if (!found) return problem_response(found.error(), request);
+  const auto expires = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) +
+                       std::chrono::ceil<std::chrono::seconds>(context.control().tickets.lifetime);
+  const auto number = static_cast<std::uint16_t>(port);
+  const std::string text = routing::sign_ticket(*context.tickets, *routing::EnvId::parse(id), number, expires);
+  Response response = json_response(
+      201, {{"url", port_url(id, number, context.settings->values) + ".well-known/envgate/open?ticket=" + text},
+            {"expires_at", timestamp_of(expires.time_since_epoch().count() * 1000)}});
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
 }  // namespace
 
 std::vector<Operation> environment_operations() {
@@ -129,6 +177,7 @@ std::vector<Operation> environment_operations() {
       {"POST", "/api/environments/{id}/restart", Role::operate, restart, "Restart an environment"},
       {"POST", "/api/environments/{id}/rebuild", Role::operate, rebuild, "Make an environment anew"},
       {"POST", "/api/environments/{id}/rotate", Role::operate, rotate, "Give an environment a new password"},
+      {"POST", "/api/environments/{id}/tickets", Role::operate, ticket, "Open a private port, once"},
       {"GET", "/api/environments/{id}/access", Role::operate, access, "Show how a customer gets in"},
   };
 }

@@ -20,13 +20,13 @@ json time_or_null(long long milliseconds) {
 
 json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
 
-std::string host_of(const std::string& id, std::uint16_t port, const ControlSettings& settings) {
+}  // namespace
+
+std::string port_url(const std::string& id, std::uint16_t port, const ControlSettings& settings) {
   const std::string host = id + "-" + std::to_string(port) + ".container." + settings.domain;
   const std::uint16_t https = settings.control.gateway.https_port;
   return "https://" + host + (https == 443 ? "" : ":" + std::to_string(https)) + "/";
 }
-
-}  // namespace
 
 std::string timestamp_of(long long milliseconds) {
   std::string text = routing::format_timestamp(milliseconds / 1000);  // "...:00Z"
@@ -81,7 +81,7 @@ json access_view(const Access& access, const ControlSettings& settings) {
   json jupyter = nullptr;
   for (const PortSpec& p : spec.ports) {
     if (p.access == PortSpec::Access::tcp) continue;
-    const std::string url = host_of(e.id, p.port, settings);
+    const std::string url = port_url(e.id, p.port, settings);
     if (p.port == 8888) jupyter = url;
     urls.push_back({{"port", p.port},
                     {"access", p.access == PortSpec::Access::restricted ? "private" : "public"},

@@ -12,6 +12,9 @@ namespace envgate::control {
 
 std::string timestamp_of(long long milliseconds);  // RFC 3339, UTC, with milliseconds
 
+// "https://<env>-<port>.container.<domain>/", as customers reach it.
+std::string port_url(const std::string& id, std::uint16_t port, const ControlSettings& settings);
+
 nlohmann::json environment_view(const store::Environment& environment, const std::string& domain);
 nlohmann::json operation_view(const store::Operation& operation);
 nlohmann::json access_view(const Access& access, const ControlSettings& settings);

@@ -184,6 +184,8 @@ ErrorPage::ErrorPage(ErrorKind kind, const ErrorContext& context) : status_(stat
   add("referrer-policy", "no-referrer");
   if (!context.request_id.empty()) add("x-request-id", context.request_id);
   if (text.retry) add_number("retry-after", context.retry_after);
+  // RFC 9110 section 15.5.2: a 401 names a scheme. No browser knows this one, so none asks for a password.
+  if (status_ == 401) add("www-authenticate", "EnvgateLink");
   // RFC 9110 section 15.5.6, RFC 6455 section 4.4.
   if (kind == ErrorKind::method_not_allowed) add("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (kind == ErrorKind::websocket_version) add("sec-websocket-version", "13");

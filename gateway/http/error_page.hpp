@@ -16,9 +16,14 @@ namespace envgate::http {
 
 enum class ErrorKind : std::uint8_t {
   bad_request,          // 400
+  link_needed,          // 401, a private port
+  link_bad,             // 401
+  link_used,            // 401
+  link_expired,         // 401
   unknown_environment,  // 404
   port_not_open,        // 403
   source_not_allowed,   // 403
+  foreign_origin,       // 403
   method_not_allowed,   // 405
   request_timeout,      // 408
   body_too_large,       // 413

@@ -6,9 +6,11 @@
 #include <string>
 
 #include "gateway/http/forward.hpp"
+#include "gateway/http/private_port.hpp"
 #include "gateway/http/tunnel.hpp"
 #include "gateway/http/websocket.hpp"
 #include "gateway/metrics.hpp"
+#include "gateway/used_tickets.hpp"
 #include "routing/names.hpp"
 
 namespace envgate::http {
@@ -23,6 +25,7 @@ struct Decision {
   ErrorKind error = ErrorKind::unknown_environment;
   std::string_view reason = "unknown_environment";
   std::uint32_t retry_after = 5;
+  std::string set_cookie;  // not empty: a ticket has opened the port
   routing::HostName name;
   ForwardTarget target;
   gateway::Permit permit;
@@ -49,17 +52,35 @@ bool find_port(const Worker& worker, const routing::Route& route, std::uint16_t 
   return std::find(defaults.begin(), defaults.end(), port) != defaults.end();
 }
 
+// True if the request may pass. Without a key private ports are closed to all.
+bool may_enter(Worker& worker, const RequestHead& request, Decision& decision) {
+  if (decision.target.port.access != routing::Access::restricted) return true;
+  if (!worker.ticket_key) {
+    refuse(decision, ErrorKind::port_not_open, "port_not_public");
+    return false;
+  }
+  using std::chrono::seconds;
+  const PrivateDoor door{
+      *worker.ticket_key, worker.shared.used_tickets,
+      std::chrono::duration_cast<seconds>(worker.settings->private_ports.cookie_lifetime)};
+  const auto now = std::chrono::floor<seconds>(std::chrono::system_clock::now());
+  Passage passage = check_private(door, request, decision.name, now);
+  if (passage.outcome == Passage::Outcome::passes) return true;
+  refuse(decision, passage.error, passage.reason, 1);
+  decision.set_cookie = std::move(passage.set_cookie);
+  return false;
+}
+
 // Everything about the route itself; true if the request may go to it.
-bool check_route(Worker& worker, const Client& client, Decision& decision) {
+bool check_route(Worker& worker, const RequestHead& request, const Client& client, Decision& decision) {
   const routing::Route& route = *decision.target.route;
   const routing::Services& services = route.services();
   if (!services.allow_from.empty() && !any_contains(services.allow_from, client.peer.address)) {
     refuse(decision, ErrorKind::source_not_allowed, "source_not_allowed");
   } else if (!find_port(worker, route, decision.name.port, decision.target.port)) {
     refuse(decision, ErrorKind::port_not_open, "port_not_open");
-  } else if (decision.target.port.access == routing::Access::restricted) {
-    // Until there is a login, what is not public is closed here.
-    refuse(decision, ErrorKind::port_not_open, "port_not_public");
+  } else if (!may_enter(worker, request, decision)) {
+    // Before the state, which is nobody's business who may not enter.
   } else if (route.state != routing::State::running) {
     refuse(decision, ErrorKind::stopped, route.state == routing::State::stopped ? "stopped" : "not_running",
            10);
@@ -98,7 +119,7 @@ loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client
       co_return refuse(decision, ErrorKind::unknown_environment, "unknown_environment");
     decision.target.route = std::move(lookup.route);
   }
-  decision.allowed = check_route(worker, client, decision);
+  decision.allowed = check_route(worker, request, client, decision);
 }
 
 void log_request(Worker& worker, const Exchange& exchange, const gateway::Session& session,
@@ -127,6 +148,14 @@ void log_request(Worker& worker, const Exchange& exchange, const gateway::Sessio
       .seconds("duration", took)
       .text("request_id", request_id)
       .number("session", static_cast<std::int64_t>(session.id));
+}
+
+loop::Task<void> answer_opened(Exchange& exchange, const Decision& decision, std::string_view request_id,
+                               Forwarded& done) {
+  done.result = decision.reason;
+  done.status = kOpenedStatus;
+  const bool again = co_await send_opened(exchange, decision.set_cookie, request_id);
+  if (!again) done.reusable = false;
 }
 
 loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, std::string_view request_id,
@@ -178,6 +207,8 @@ loop::Task<bool> respond(Worker& worker, gateway::Session& session, Exchange& ex
     session.route = decision.target.route;
     co_await forward(worker, session, exchange, client, decision.target, request_id, done);
     if (done.tunnel_target) co_await run_tunnel(worker, session, exchange, *decision.target.route, done);
+  } else if (!decision.set_cookie.empty()) {
+    co_await answer_opened(exchange, decision, request_id, done);
   } else {
     co_await answer_refused(exchange, decision, request_id, done);
   }

@@ -37,6 +37,7 @@ struct ResponseForwarding {
   std::string_view own_host;        // the environment's public host, without port
   std::string_view request_id;      // sent as X-Request-Id where not empty
   std::string_view date;            // sent where the target gave none (RFC 9110 section 6.6.1)
+  std::string_view own_cookie;      // sent as Set-Cookie where not empty; a target's of that name never is
   bool close = false;               // HTTP/1 only: Connection: close
 };
 

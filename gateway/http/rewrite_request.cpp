@@ -1,3 +1,4 @@
+#include "gateway/http/private_cookie.hpp"
 #include "gateway/http/rewrite.hpp"
 #include "gateway/http/rewrite_writer.hpp"
 
@@ -23,12 +24,16 @@ bool passes(const Field& field, const RequestHead& head, Framing framing) {
   return field.id != FieldId::cookie;  // joined below
 }
 
-// RFC 9113 section 8.2.3 splits Cookie for compression; HTTP/1.1 wants it in one piece.
+// RFC 9113 section 8.2.3 splits Cookie for compression; HTTP/1.1 wants it in one piece. The gateway's own is
+// left out, on every port: a target could hand it on, and one that is public now may be private tomorrow.
 void append_cookies(HeadWriter& out, const FieldList& fields) {
+  thread_local std::string scratch;
   bool any = false;
   for (const Field& field : fields) {
-    if (field.id != FieldId::cookie || field.value.empty()) continue;
-    out.put(any ? "; " : "Cookie: ").put(field.value);
+    if (field.id != FieldId::cookie) continue;
+    const std::string_view cookies = without_private_cookie(field.value, scratch);
+    if (cookies.empty()) continue;
+    out.put(any ? "; " : "Cookie: ").put(cookies);
     any = true;
   }
   if (any) out.put("\r\n");

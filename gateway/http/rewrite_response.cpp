@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "gateway/http/private_cookie.hpp"
 #include "gateway/http/rewrite.hpp"
 #include "gateway/http/rewrite_writer.hpp"
 
@@ -113,6 +114,13 @@ bool ForwardedFields::next_own(Field& out) {
       return true;
     }
   }
+  if (own_ == 3) {
+    own_ = 4;
+    if (!forwarding_.own_cookie.empty()) {
+      out = {http2 ? "set-cookie" : "Set-Cookie", forwarding_.own_cookie, FieldId::set_cookie, false};
+      return true;
+    }
+  }
   return false;
 }
 
@@ -124,6 +132,7 @@ bool ForwardedFields::passes(const Field& field) const {
     // 2).
     case FieldId::alt_svc: return false;
     case FieldId::x_request_id: return forwarding_.request_id.empty();
+    case FieldId::set_cookie: return !sets_private_cookie(field.value);
     case FieldId::sec_websocket_accept:
       return forwarding_.client_version != Version::http2;  // RFC 8441 section 5
     default: return !is_connection_field(field.id) && !field.nominated;

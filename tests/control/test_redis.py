@@ -40,7 +40,8 @@ def redis(tmp_path):
 
 @pytest.fixture
 def plane(tmp_path, redis):
-    made = Plane(tmp_path, docker={"socket": SOCKET, "grace": "1s"}, redis={"url": f"unix://{redis.socket}"}).start()
+    made = Plane(tmp_path, docker={"socket": SOCKET, "grace": "1s"}, redis={"url": f"unix://{redis.socket}"})
+    made.start()
     made.allow("ada")
     yield made
     made.stop()
@@ -82,7 +83,8 @@ def test_routes_are_in_redis_and_come_back(plane, redis):
     wait_for(lambda: is_routed(redis, made), "after a restart of control")
 
     plane.do("POST", f"/api/environments/{made['id']}/stop")
-    wait_for(lambda: json.loads(redis.ask("GET", f"env:{made['id']}:route"))["state"] == "stopped", "it says so")
+    at = f"env:{made['id']}"
+    wait_for(lambda: json.loads(redis.ask("GET", f"{at}:route"))["state"] == "stopped", "it says so")
     assert redis.ask("GET", f"env:{made['id']}:ip") == "", "an address that may be another's by now"
     plane.do("DELETE", f"/api/environments/{made['id']}")
     wait_for(lambda: not redis.ask("KEYS", f"env:{made['id']}:*"), "its keys go")

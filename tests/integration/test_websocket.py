@@ -217,11 +217,11 @@ def test_sessions_show_a_websocket(gateway, host):
 class WebSocketStream:
     """A WebSocket on one stream of an HTTP/2 connection: extended CONNECT, then wsproto's frames in DATA."""
 
-    def __init__(self, client, host, path="/ws"):
+    def __init__(self, client, host, path="/ws", extra=()):
         self.client = client
         self.id = client.request([(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"),
                                   (":path", path), (":authority", f"{host}:{client.port}"),
-                                  ("sec-websocket-version", "13")], end=False)
+                                  ("sec-websocket-version", "13"), *extra], end=False)
         self.stream = client.streams[self.id]
         self.protocol = wsproto.Connection(wsproto.ConnectionType.CLIENT)
         client.pump_until(lambda: self.stream.status or self.stream.ended, "the answer to CONNECT")

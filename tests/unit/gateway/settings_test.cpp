@@ -150,7 +150,8 @@ TEST(GatewaySettings, KeysReachTheirMembers) {
             "routes.control.socket=/run/other.sock",
             "routes.max_stale=0", "routes.on_change=close", "ssh.bind=[::]", "ssh.port_range=40000-40100",
             "https.bind=*:8443", "https.certificates=[{certificate: c.pem, key: k.pem}]",
-            "https.min_version=1.3", "http.bind=127.0.0.1:8080", "http.default_ports=8888",
+            "https.min_version=1.3", "private.key_file=k", "private.cookie_lifetime=1d",
+            "http.bind=127.0.0.1:8080", "http.default_ports=8888",
             "proxy_protocol.trusted=10.0.0.0/8", "limits.connections=0", "log.level=debug",
             "timeouts.tunnel_idle=1h", "metrics.bind=", "admin.socket="});
   EXPECT_EQ(s.domain, "x-gpu.com");
@@ -164,6 +165,8 @@ TEST(GatewaySettings, KeysReachTheirMembers) {
   EXPECT_EQ(*s.https.bind, (Endpoint{IpAddress(), 8443}));
   EXPECT_THAT(s.https.certificates, ElementsAre(CertificateFiles{"c.pem", "k.pem"}));
   EXPECT_EQ(s.https.min_version, TlsVersion::tls13);
+  EXPECT_EQ(s.private_ports.key_file, "k");
+  EXPECT_EQ(s.private_ports.cookie_lifetime, 24h);
   EXPECT_THAT(s.http.default_ports, ElementsAre(8888));
   EXPECT_EQ(s.proxy_protocol.trusted.size(), 1u);
   EXPECT_EQ(s.limits.connections, 0u);

@@ -73,6 +73,12 @@ TEST(RewriteRequest, WhatTheTargetSees) {
        "GET / HTTP/1.1\r\nHost: a\r\nX-Other: kept\r\n%\r\n"},
       {"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX: y\r\nCookie:\r\nCookie: b=2\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nCookie: a=1; b=2\r\n%\r\n"},
+      // The gateway's own cookie stays here, all others go on as they are.
+      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1;  b=\"2\"; __Host-envgate=x; c\r\nX: y\r\nCookie: "
+       "__Host-envgate=z\r\nCookie: __Host-envgate=w; __Host-other=d\r\n\r\n",
+       "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nCookie: a=1;  b=\"2\"; c; __Host-other=d\r\n%\r\n"},
+      {"GET / HTTP/1.1\r\nHost: a\r\nCookie: __Host-envgate=x\r\n\r\n",
+       "GET / HTTP/1.1\r\nHost: a\r\n%\r\n"},
       // WebSocket's fields mean nothing without the upgrade.
       {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: "
        "13\r\n\r\n",
@@ -107,7 +113,8 @@ TEST(RewriteRequest, TheForwarderDecidesOnExpectAndClose) {
 TEST(RewriteRequest, Http2BecomesHttp1) {
   RequestHead head;
   const NameValue block[] = {{":method", "GET"}, {":scheme", "https"}, {":authority", "a"}, {":path", "/x"},
-                             {"cookie", "a=1"}, {"cookie", "b=2"}, {"x", "y"}};
+                             {"cookie", "a=1"}, {"cookie", "__Host-envgate=z"},
+                             {"cookie", "b=2"}, {"x", "y"}};
   ASSERT_TRUE(build_h2_request(block, false, HeadLimits(), head).ok());
   std::string out;
   append_request_head(out, head, forwarding());
@@ -192,6 +199,9 @@ TEST(RewriteResponse, WhatTheClientSees) {
       {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nSet-Cookie: a=b; Domain=.c.x; Path=/\r\nSet-Cookie: c=d; "
        "domain=C.X\r\n\r\n",
        "HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nSet-Cookie: c=d\r\nContent-Length: 1\r\n\r\n"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nSet-Cookie: __Host-envgate=x; Path=/; Secure\r\nSet-Cookie: "
+       "c=__Host-envgate\r\n\r\n",
+       "HTTP/1.1 200 OK\r\nSet-Cookie: c=__Host-envgate\r\nContent-Length: 1\r\n\r\n"},
   };
   for (const ResponseRow& row : rows) EXPECT_EQ(answered(row), row.seen);
 }
