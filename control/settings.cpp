@@ -107,11 +107,6 @@ void declare(Section<S, S> root) {
            "ends.")
       .key("sweep_orphans", &C::Reconcile::sweep_orphans, boolean(), kRestart,
            "Whether things with our labels that no environment explains are removed, or only reported.");
-  c.section("tls", &C::tls)
-      .key("bind", &C::Tls::bind, text("host:port, or \"\" for none"), kRestart,
-           "REST over TLS, for callers with a token.")
-      .key("certificate", &C::Tls::certificate, path_or_none(), kRestart, "Its certificate chain, PEM.")
-      .key("key", &C::Tls::key, path_or_none(), kRestart, "Its private key, PEM.");
 }
 
 }  // namespace
@@ -125,9 +120,6 @@ const ControlSchema& control_schema() {
       const C& c = s.control;
       if (c.ports.ssh.first <= c.ports.tcp.last && c.ports.tcp.first <= c.ports.ssh.last)
         complain({"control.ports.tcp", "control.ports.ssh"}, "overlaps control.ports.ssh");
-      if (!c.tls.bind.empty() && (c.tls.certificate.empty() || c.tls.key.empty()))
-        complain({"control.tls.certificate", "control.tls.key", "control.tls.bind"},
-                 "control.tls.bind needs a certificate and a key");
       if (c.reconcile.retry_first > c.reconcile.retry_most)
         complain({"control.reconcile.retry_first", "control.reconcile.retry_most"},
                  "is longer than control.reconcile.retry_most");

@@ -37,8 +37,8 @@ struct ControlSettings {
       Duration lifetime = std::chrono::seconds(60);
     } tickets;
     struct Ports {
-      PortRange ssh{50000, 59999};
-      PortRange tcp{40000, 49999};
+      PortRange ssh{50000, 58999};
+      PortRange tcp{59000, 59999};
       Duration quarantine = std::chrono::minutes(10);
       bool probe = true;
     } ports;
@@ -71,10 +71,6 @@ struct ControlSettings {
       Duration reach = std::chrono::seconds(5);
       bool sweep_orphans = true;
     } reconcile;
-    struct Tls {
-      std::string bind;  // "host:port"; empty: none
-      std::string certificate, key;
-    } tls;
   } control;
 };
 
