@@ -64,16 +64,19 @@ void ControlSource::connect() {
   if (sent < 0) return lost(fail_errno("send", errno).value().message);
   if (static_cast<std::size_t>(sent) != kRequest.size()) return lost("send: only a part of the request went");
   stage_ = Stage::waiting;
+  heard_ = false;
   heard_at_ = Loop::Clock::now();
   watch_silence();
   host_.loop().watch(fd_, POLLIN, [this](short) { on_ready(); });
 }
 
 void ControlSource::watch_silence() {
-  silence_ = host_.loop().after(heard_at_ + settings_.silence - Loop::Clock::now(), [this] {
+  // A control plane that takes long to gather its snapshot would never get to send it if it was given up.
+  const auto limit = heard_ ? settings_.silence : settings_.answer;
+  silence_ = host_.loop().after(heard_at_ + limit - Loop::Clock::now(), [this, limit] {
     silence_ = 0;
-    if (Loop::Clock::now() - heard_at_ < settings_.silence) return watch_silence();
-    lost("silent for " + std::to_string(settings_.silence.count()) + " ms");
+    if (Loop::Clock::now() - heard_at_ < limit) return watch_silence();
+    lost("silent for " + std::to_string(limit.count()) + " ms");
   });
 }
 
@@ -86,6 +89,10 @@ void ControlSource::on_ready() {
     if (size < 0) return lost(fail_errno("recv", errno).value().message);
     if (size == 0) return lost(reader_.closed().message);
     heard_at_ = Loop::Clock::now();
+    if (!std::exchange(heard_, true)) {
+      host_.loop().cancel(silence_);
+      watch_silence();
+    }
     reader_.add({buffer.data(), static_cast<std::size_t>(size)});
     if (!take_messages()) return;
   }

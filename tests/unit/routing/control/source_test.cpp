@@ -192,6 +192,7 @@ TEST_F(RouterOnAFeed, StartsFromTheSnapshotOnDiskAndBelievesAnOlderServer) {
 
 TEST_F(RouterOnAFeed, SilenceIsALostServer) {
   settings.control.silence = 150ms;
+  settings.control.answer = 300ms;
   server.greet(kHead + begin(1) + named("a", "10.0.0.1") + end(1));
   Router router(settings);
   ASSERT_TRUE(router.start());
@@ -205,6 +206,7 @@ TEST_F(RouterOnAFeed, SilenceIsALostServer) {
   EXPECT_NE(router.status().last_error.find("silent for 150 ms"), std::string::npos);
   EXPECT_EQ(address_of(router, "a"), "10.0.0.1");
   EXPECT_TRUE(eventually([&] { return server.connections() >= 3; }));
+  EXPECT_NE(router.status().last_error.find("silent for 300 ms"), std::string::npos);
   server.greet(kHead + begin(2) + named("a", "10.0.0.2", 2) + end(2));
   EXPECT_TRUE(eventually([&] { return address_of(router, "a") == "10.0.0.2"; }));
 }
