@@ -45,7 +45,7 @@ Refusal refusal_of(const HttpAnswer& answer) {
   const Json json = Json::parse(answer.body, nullptr, false);
   const std::string http = "HTTP " + std::to_string(answer.status);
   if (!json.is_object() || !json.contains("detail"))
-    return {"envgate-control answered " + http + " without a reason", exit};
+    return {"envgate-control answered " + http + " without a reason", exit, false};
   const std::string code = text_of(json, "code"), request_id = text_of(json, "request_id");
   std::string out = (code.empty() ? "" : code + ": ") + text_of(json, "detail") + "\n";
   if (const auto errors = json.find("errors"); errors != json.end() && errors->is_array())
@@ -53,10 +53,12 @@ Refusal refusal_of(const HttpAnswer& answer) {
       out += error.is_object()
                  ? "  " + text_of(error, "pointer") + ": " + text_of(error, "message") + "\n"
                  : "  " + printable(error.is_string() ? error.get<std::string>() : error.dump()) + "\n";
-  return {out + "  (" + http + (request_id.empty() ? "" : ", request " + request_id) + ")\n", exit};
+  return {out + "  (" + http + (request_id.empty() ? "" : ", request " + request_id) + ")\n", exit, false};
 }
 
-Refusal refusal_of(const HttpFailure& failure) { return {failure.message, kFailed}; }
+Refusal refusal_of(const HttpFailure& failure) {
+  return {failure.message, kFailed, failure.unreachable || failure.broke_off};
+}
 
 Asked<ControlClient> ControlClient::of(const Invocation& call) {
   const auto seconds = whole_number(call, "--timeout", 60);

@@ -17,11 +17,12 @@ using Json = nlohmann::ordered_json;  // as it came is how it is printed again
 struct Refusal {
   std::string message;
   ExitCode code = kFailed;
+  bool no_answer = false;  // control did not refuse: it could not be reached, or its answer was lost
 };
 template <typename T>
 using Asked = tl::expected<T, Refusal>;
 inline tl::unexpected<Refusal> refuse(std::string message, ExitCode code = kFailed) {
-  return tl::unexpected(Refusal{std::move(message), code});
+  return tl::unexpected(Refusal{std::move(message), code, false});
 }
 
 inline constexpr Option kControlSocket{"--socket", 's', "PATH",

@@ -16,7 +16,8 @@ constexpr std::chrono::milliseconds kFirstPause{200};  // doubled each time
 constexpr std::chrono::seconds kQuiet{1};              // after which what was kept has been told
 
 constexpr Option kEnvironment{"--env", 'e', "ENV", "only of this environment"};
-constexpr Option kOptions[] = {kEnvironment, kSince, kNoFollow, kOutput, kControlSocket, kTimeout};
+constexpr Option kFollow{"--follow", 0, "", "go on with what happens from now, until interrupted"};
+constexpr Option kOptions[] = {kFollow, kEnvironment, kSince, kOutput, kControlSocket, kTimeout};
 
 std::string padded(std::string text, std::size_t width) {
   const std::size_t shown = display_width(text);
@@ -87,8 +88,8 @@ Asked<void> tell(const ControlClient& client, Wanted wanted) {
   }
 }
 
-Asked<void> run(const Invocation& call, const ControlClient& client, const std::string& environment) {
-  const bool follow = !call.has("--no-follow");
+Asked<void> run(const Invocation& call, const ControlClient& client, const std::string& environment,
+                bool follow) {
   Wanted wanted{"/api/events", call.value("--since"), follow, *format_of(call)};
   if (const auto since = whole_number(call, "--since", 0, 0); !since) return tl::unexpected(since.error());
   // Without a number control begins with what happens now.
@@ -102,21 +103,19 @@ Asked<void> run(const Invocation& call, const ControlClient& client, const std::
 }
 
 Asked<void> run_events(const Invocation& call, const ControlClient& client) {
-  return run(call, client, call.value("--env"));
+  return run(call, client, call.value("--env"), call.has("--follow"));
 }
 
-constexpr std::string_view kEventsHelp =
-    "\nWith --no-follow: the events that control keeps, or those after --since, and no more.\n";
-
 constexpr Command kCommands[] = {
-    {"events", "", 0, 0, kOptions, "Follow what happens, until interrupted", kEventsHelp,
+    {"events", "", 0, 0, kOptions, "Say what has happened, and with --follow what happens",
+     "\nWithout --follow: the events that control keeps, or those after --since, and no more.\n",
      with_control<run_events>},
 };
 
 }  // namespace
 
 Asked<void> run_env_events(const Invocation& call, const ControlClient& client) {
-  return run(call, client, call.words[0]);
+  return run(call, client, call.words[0], true);
 }
 
 std::span<const Command> event_commands() { return kCommands; }

@@ -6,8 +6,7 @@
 namespace envgate::cli {
 
 inline constexpr Option kSince{"--since", 0, "ID", "only what came after the event of this number"};
-inline constexpr Option kNoFollow{"--no-follow", 0, "", "end after what has happened already"};
-inline constexpr Option kEventOptions[] = {kSince, kNoFollow, kOutput, kControlSocket, kTimeout};
+inline constexpr Option kEventOptions[] = {kSince, kOutput, kControlSocket, kTimeout};
 
 Asked<void> run_env_events(const Invocation& call, const ControlClient& client);
 std::span<const Command> event_commands();

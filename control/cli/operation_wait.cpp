@@ -11,9 +11,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kLook{
-    1};  // how long control may hold an answer back: progress is seen so often
+// How long control may hold an answer back: progress is seen so often.
+constexpr std::chrono::seconds kLook{1};
 constexpr std::chrono::milliseconds kLeastPause{200};  // where it answers at once all the same
+// An operation outlives a restart of control, and so does the wait for it.
+constexpr std::chrono::seconds kRestart{20};
 
 constexpr Column kChangeLines[] = {
     {"environment", "/environment/id"},          {"name", "/environment/name"},
@@ -36,6 +38,12 @@ Asked<Json> verdict(Json operation) {
                 " failed: " + printable(why));
 }
 
+tl::unexpected<Refusal> not_in_time(const std::string& id, std::chrono::seconds limit) {
+  return refuse("operation " + printable(id) + " has not ended within " + std::to_string(limit.count()) +
+                    " s; it goes on, and `envctl op wait " + printable(id) + "` follows it",
+                kTimedOut);
+}
+
 }  // namespace
 
 Asked<std::chrono::seconds> wait_of(const Invocation& call) {
@@ -51,23 +59,26 @@ Asked<Json> follow_operation(const ControlClient& client, Json operation, std::c
   const std::string id = operation.at("id").get<std::string>();
   HttpRequest look = client.request("GET", "/api/operations/" + encode_segment(id));
   look.headers.emplace_back("Prefer", "wait=" + std::to_string(kLook.count()));
+  const auto patience = look.patience;
   Progress progress(stderr, is_terminal(stderr));
-  for (;;) {
+  for (auto heard = steady_clock::now();;) {
     progress.show(operation);
     if (has_ended(operation)) break;
     const auto asked = steady_clock::now();
     if (asked >= end) {
       progress.end();
-      return refuse("operation " + printable(id) + " has not ended within " + std::to_string(limit.count()) +
-                        " s; it goes on, and `envctl op wait " + printable(id) + "` follows it",
-                    kTimedOut);
+      return not_in_time(id, limit);
     }
-    const auto left = std::chrono::ceil<std::chrono::seconds>(end - asked);
-    look.patience = std::min<std::chrono::milliseconds>(client.request("GET", "").patience, left + kLook);
+    look.patience = std::min(patience, std::chrono::ceil<std::chrono::milliseconds>(end - asked) + kLook);
     auto answer = client.ask(look).and_then(json_of);
-    if (!answer) return answer;
-    operation = std::move(*answer);
-    if (!has_ended(operation)) std::this_thread::sleep_until(std::min(asked + kLeastPause, end));
+    const auto now = steady_clock::now();
+    if (answer) {
+      heard = now;
+      operation = std::move(*answer);
+    } else if (!answer.error().no_answer || (now < end && now - heard > kRestart)) {
+      return answer;
+    }
+    if (!has_ended(operation)) std::this_thread::sleep_until(std::min(now + kLeastPause, end));
   }
   progress.end();
   return verdict(std::move(operation));

@@ -79,9 +79,14 @@ class Pump {
   // What a call to OpenSSL that moved nothing waits for; false where it has failed for good.
   bool note(int error) {
     switch (error) {
-      case SSL_ERROR_WANT_READ: want_ |= POLLIN; return true;
-      case SSL_ERROR_WANT_WRITE: want_ |= POLLOUT; return true;
-      default: return false;
+      case SSL_ERROR_WANT_READ:
+        want_ |= POLLIN;
+        return true;
+      case SSL_ERROR_WANT_WRITE:
+        want_ |= POLLOUT;
+        return true;
+      default:
+        return false;
     }
   }
 
