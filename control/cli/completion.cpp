@@ -232,7 +232,9 @@ std::vector<std::string> candidates(std::span<const Command> commands, const std
   const std::string_view path = command ? command->path : "";
   std::vector<std::string> out;
   if (line.wants_value) {
-    out = values_of(path, line.wants_value->value, names_of);
+    // Another command may have an option of that name with other values: this one's own goes first.
+    const Option* const own = command ? find_option({command, 1}, line.wants_value->name) : nullptr;
+    out = values_of(path, (own ? own : line.wants_value)->value, names_of);
   } else if (command && typed.starts_with('-') && !line.only_words) {
     out = options_of(*command, line);
   } else if (command) {

@@ -42,7 +42,8 @@ std::string text_of(const Json& value) {
 }
 
 std::string bytes_of(const Json& value) {
-  return value.is_number_unsigned() ? human_bytes(value.get<std::uint64_t>()) : text_of(value);
+  const bool is_size = value.is_number_unsigned() || (value.is_number_integer() && value >= 0);
+  return is_size ? human_bytes(value.get<std::uint64_t>()) : text_of(value);
 }
 
 // "2026-02-02T10:30:00Z" as how long ago that is; what is no time, as it is.
