@@ -125,8 +125,10 @@ std::vector<Check> control_checks(const ControlClient& client) {
   std::vector<Check> checks{
       {"control", "ok",
        "envgate-control " + version + (version.empty() ? "" : " ") + "answers at " + client.socket(), ""}};
-  if (!answer->date.empty())
-    checks.push_back(clock_check("control's clock", answer->date, std::time(nullptr)));
+  // Its answer has the time, where its head has none.
+  std::string date = answer->date;
+  if (date.empty() && status.is_object()) date = status.value("time", std::string());
+  if (!date.empty()) checks.push_back(clock_check("control's clock", date, std::time(nullptr)));
   for (Check& check : own_checks(client)) checks.push_back(std::move(check));
   return checks;
 }
@@ -163,7 +165,8 @@ Check certificate_check(const std::string& names, double left) {
 // The date is in whole seconds, cut, and the answer took its time: a second of difference is none.
 Check clock_check(const std::string& whose, const std::string& date, std::int64_t now) {
   std::tm parts{};
-  if (!::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts))
+  if (!::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts) &&
+      !::strptime(date.c_str(), "%Y-%m-%dT%H:%M:%S", &parts))
     return {whose, "warn", "the date '" + date + "' is not understood", ""};
   const std::int64_t away = std::abs(static_cast<std::int64_t>(::timegm(&parts)) - now);
   const std::string message = std::to_string(away) + " s away from this machine's";

@@ -13,7 +13,8 @@ struct Check {
 std::vector<Check> control_checks(const ControlClient& client);
 std::vector<Check> gateway_checks(const std::string& socket, std::chrono::milliseconds patience);
 
-// Of one certificate that expires in so many seconds, and of a server's Date beside our clock.
+// Of one certificate that expires in so many seconds, and of a server's time (a Date, or RFC 3339 in UTC)
+// beside our clock.
 Check certificate_check(const std::string& names, double expires_in_seconds);
 Check clock_check(const std::string& whose, const std::string& date, std::int64_t now);
 

@@ -36,8 +36,11 @@ std::string text_of(const Json& value) {
   }
   if (!value.is_structured()) return value.dump();
   std::string out;
-  for (const auto& [name, item] : value.items())
-    out += (out.empty() ? "" : ", ") + (value.is_object() ? name + "=" : "") + text_of(item);
+  for (const auto& [name, item] : value.items()) {
+    const std::string text = text_of(item);
+    if (item.is_structured() && text.empty()) continue;
+    out += (out.empty() ? "" : ", ") + (value.is_object() ? name + "=" : "") + text;
+  }
   return out;
 }
 

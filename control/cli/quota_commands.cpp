@@ -1,5 +1,6 @@
 #include "control/cli/quota_commands.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "control/cli/body_file.hpp"
@@ -45,6 +46,14 @@ constexpr BodyOption kMembers[] = {{"--cpu", "/cpu", Kind::number},
 
 std::string target_of(const Invocation& call) { return "/api/quotas/" + encode_segment(call.words[0]); }
 
+// Control answers cores as 8.0, and takes a whole number for them: what it said is sent back as it takes it.
+Json as_asked(const Json& amount) {
+  if (!amount.is_number_float()) return amount;
+  const double value = amount.get<double>();
+  const bool is_whole = value >= 0 && value < 9e15 && value == std::floor(value);
+  return is_whole ? Json(static_cast<std::uint64_t>(value)) : amount;
+}
+
 Asked<void> run_ls(const Invocation& call, const ControlClient& client) {
   return list_and_print(call, client, "/api/quotas", kList);
 }
@@ -67,7 +76,7 @@ Asked<void> run_set(const Invocation& call, const ControlClient& client) {
     if (!old) return tl::unexpected(old.error());
     for (const BodyOption& member : kMembers) {
       const std::string name = member.path + 1;
-      if (!body.contains(name) && old->contains(name)) body[name] = old->at(name);
+      if (!body.contains(name) && old->contains(name)) body[name] = as_asked(old->at(name));
     }
     change.if_match = now->etag;
   }
@@ -89,7 +98,8 @@ constexpr Option kRmOptions[] = {kControlSocket, kTimeout};
 constexpr Command kCommands[] = {
     {"quota ls", "", 0, 0, kListOptions, "List quotas, and what is used of them", "", with_control<run_ls>},
     {"quota show", "OWNER", 1, 1, kAskOptions, "Show an owner's", "", with_control<run_show>},
-    {"quota set", "OWNER", 1, 1, kSetOptions, "Set an owner's", "\nWhat no option names stays as it is.\n",
+    {"quota set", "OWNER", 1, 1, kSetOptions, "Set an owner's",
+     "\nWhat no option names stays as it is; where the owner has none yet, name all five.\n",
      with_control<run_set>},
     {"quota rm", "OWNER", 1, 1, kRmOptions, "Take an owner's away", "", with_control<run_rm>},
 };

@@ -24,7 +24,9 @@ def test_quotas(control):
     assert control.asked[-1].method == "PUT" and control.asked[-1].path == "/api/quotas/alice"
     assert control.asked[-1].json() == whole
     assert "1 of 8" in out and "If-Match" not in control.asked[-1].headers
+    control.quotas["alice"]["cpu"] = 8.0  # as control answers
     envctl(control, "quota", "set", "alice", "--gpu", "4")
+    assert '"cpu":8,' in control.asked[-1].body, "and not as it answers"
     assert control.asked[-1].json() == {**whole, "gpu": 4}
     assert control.asked[-1].headers["If-Match"] == '"3"'
     out, _ = envctl(control, "quota", "ls")

@@ -54,6 +54,12 @@ TEST(Output, UsedOfWhatThereIs) {
   EXPECT_EQ(cell_of(quota, {"", "/storage", As::used}), "");
 }
 
+TEST(Output, ListsAndMapsInACell) {
+  const Json entry =
+      Json::parse(R"({"policy": {"allow_from": [], "volumes": "keep", "x": {}, "n": ["a", 1.5]}})");
+  EXPECT_EQ(cell_of(entry, {"", "/policy"}), "volumes=keep, n=a, 1.5");
+}
+
 TEST(Output, JsonKeepsTheOrderAndIsHarmless) {
   EXPECT_EQ(to_json_line(Json::parse(R"({"z": 1, "a": "\u001b\u009b\u007f\u00e9"})")),
             "{\"z\":1,\"a\":\"\\u001b\\u009b\\u007f\xc3\xa9\"}");

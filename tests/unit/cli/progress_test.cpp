@@ -78,6 +78,7 @@ TEST(Doctor, Clocks) {
   EXPECT_EQ(clock_check("c", date, kThen + 5).status, "ok");
   EXPECT_EQ(clock_check("c", date, kThen - 6).status, "warn");
   EXPECT_EQ(clock_check("c", date, kThen + 61).status, "fail");
+  EXPECT_EQ(clock_check("c", "2026-11-25T08:00:00.123Z", kThen).message, "0 s away from this machine's");
   EXPECT_EQ(clock_check("c", "yesterday", kThen).status, "warn");
 }
 
