@@ -15,11 +15,16 @@ namespace envgate::cli {
 
 struct Invocation;
 
+// Each name takes a value in all commands that have it, or in none: it is read before its command is known.
 struct Option {
   std::string_view name;   // "--socket"
   char letter = 0;         // 'o' for -o
-  std::string_view value;  // what its value is called, "PATH"; empty: it takes none
+  std::string_view value;  // what its value is called, "PATH", or "a|b|c"; empty: it takes none;
+                           // "[SECONDS]": it may be left out, and is given as --wait=10 alone
   std::string_view help;
+  bool repeats = false;  // may be given more than once
+
+  bool may_lack_value() const { return value.empty() || value.starts_with('['); }
 };
 
 struct Command {
@@ -29,18 +34,23 @@ struct Command {
   std::span<const Option> options;  // its own, beside --help
   std::string_view summary;         // a line without a full stop
   std::string_view details;         // more for its own --help, ended
-  int (*run)(const Invocation&);
+  int (*run)(const Invocation&);    // null: a heading for the commands below `path`
 };
+
+constexpr Command heading(std::string_view path, std::string_view summary) {
+  return {path, "", 0, 0, {}, summary, "", nullptr};
+}
 
 struct Invocation {
   const Command* command = nullptr;  // null: help or version was asked for
   std::vector<std::string> words;    // the command's arguments
-  std::map<std::string, std::string, std::less<>>
-      options;       // "--output" -> "json"; "" where there is no value
+  // "--output" -> {"json"}; {""} where there is no value.
+  std::map<std::string, std::vector<std::string>, std::less<>> options;
   std::string help;  // text to print instead of running
 
   bool has(std::string_view option) const { return options.find(option) != options.end(); }
-  std::string value(std::string_view option, std::string_view fallback = "") const;
+  std::string value(std::string_view option, std::string_view fallback = "") const;  // the last one given
+  std::vector<std::string> values(std::string_view option) const;                    // in their order
 };
 
 // Errors: misuse; the message names what is wrong and ends with a hint.
@@ -48,5 +58,14 @@ Result<Invocation> parse(std::span<const Command> commands, const std::vector<st
 
 // `path` is a command, a group of them ("gateway"), or empty for the program.
 std::string help_for(std::span<const Command> commands, std::string_view path);
+
+// Of any command: by its name, its letter ("-o"), or --help itself. Null: there is none.
+const Option* find_option(std::span<const Command> commands, std::string_view written);
+// The command that the words begin with; `used` says how many of them are its name. Null: they name none, and
+// `used` is as far as they got.
+const Command* find_command(std::span<const Command> commands, std::span<const std::string> words,
+                            std::size_t& used);
+// What may come after `path`, each once, in the table's order.
+std::vector<std::string_view> members(std::span<const Command> commands, std::string_view path);
 
 }  // namespace envgate::cli

@@ -174,7 +174,7 @@ int run_connect(const Invocation& call) {
   if (auto good = name_peer(ssl.get(), host->host); !good) return complain(good.error(), kMisuse);
   const Deadline deadline = steady_clock::now() + kPatience;
   const auto fd = connect_to(*where, deadline);
-  if (!fd) return complain(fd.error(), kUnreachable);
+  if (!fd) return complain(fd.error(), kFailed);
   SSL_set_fd(ssl.get(), fd->get());
   if (auto secured = shake_hands(ssl.get(), deadline); !secured) return complain(secured.error(), kFailed);
   if (auto pumped = pump(ssl.get(), STDIN_FILENO, STDOUT_FILENO); !pumped)

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <cstdlib>
 #include <optional>
 
 #include "control/cli/exit_code.hpp"
 #include "control/cli/http_client.hpp"
+#include "control/cli/terminal.hpp"
 #include "control/cli/views.hpp"
 
 namespace envgate::cli {
@@ -19,9 +19,10 @@ constexpr std::size_t kPage = 10'000;  // the most that the gateway gives at onc
 constexpr Option kSocket{"--socket", 's', "PATH",
                          "the admin socket (default: $ENVGATE_ADMIN_SOCKET,\n"
                          "                            else /run/envgate/admin.sock)"};
-constexpr Option kOutput{"--output", 'o', "FORMAT", "table, for people (the default), or json, for programs"};
+constexpr Option kOutput{"--output", 'o', "table|json",
+                         "table, for people (the default), or json, for programs"};
 constexpr Option kEnv{"--env", 'e', "ENV", "only of this environment"};
-constexpr Option kProtocol{"--protocol", 'p', "NAME", "only ssh, tcp, ssh_tls, https or http"};
+constexpr Option kProtocol{"--protocol", 'p', "ssh|tcp|ssh_tls|https|http", "only this"};
 constexpr Option kLimit{"--limit", 'n', "N", "at most so many"};
 constexpr Option kAfter{"--after", 0, "ENV", "only those that come after this environment"};
 
@@ -29,17 +30,7 @@ constexpr Option kCommon[] = {kSocket, kOutput};
 constexpr Option kRouteOptions[] = {kLimit, kAfter, kSocket, kOutput};
 constexpr Option kSessionOptions[] = {kEnv, kProtocol, kLimit, kSocket, kOutput};
 
-void print(std::FILE* to, const std::string& text) { std::fwrite(text.data(), 1, text.size(), to); }
-
-int complain(const std::string& message, ExitCode code) {
-  print(stderr, "envctl: " + message + (message.ends_with('\n') ? "" : "\n"));
-  return code;
-}
-
-std::string socket_of(const Invocation& call) {
-  const char* const named = std::getenv("ENVGATE_ADMIN_SOCKET");
-  return call.value("--socket", named && *named ? named : kDefaultSocket);
-}
+std::string socket_of(const Invocation& call) { return gateway_socket(call); }
 
 // Nothing where -o makes no sense.
 std::optional<bool> wants_json(const Invocation& call) {
@@ -52,6 +43,10 @@ std::optional<bool> wants_json(const Invocation& call) {
   return std::nullopt;
 }
 
+int refused(const HttpAnswer& answer) {
+  return complain(problem_view(answer.status, answer.body), exit_code_of(answer.status));
+}
+
 using View = std::string (*)(std::string_view);
 
 // Asks, and prints the answer by `view`, or as it is. Answers from 400 on are errors, but for `also_good`.
@@ -60,8 +55,8 @@ int ask(const Invocation& call, std::string_view method, const std::string& targ
   const auto json = wants_json(call);
   if (!json) return kMisuse;
   const auto answer = request(socket_of(call), method, target, body);
-  if (!answer) return complain(answer.error().message, answer.error().unreachable ? kUnreachable : kFailed);
-  if (answer->status >= 400) return complain(problem_view(answer->status, answer->body), kFailed);
+  if (!answer) return complain(answer.error().message, kFailed);
+  if (answer->status >= 400) return refused(*answer);
   print(stdout, *json ? json_view(answer->body) : view(answer->body));
   return kOk;
 }
@@ -87,8 +82,8 @@ int list(const Invocation& call, const std::string& target, std::string after, L
     std::string page = target + "limit=" + std::to_string(std::min(kPage, *limit - listing.size()));
     if (!after.empty()) page += "&after=" + encode_segment(after);
     const auto answer = request(socket_of(call), "GET", page);
-    if (!answer) return complain(answer.error().message, answer.error().unreachable ? kUnreachable : kFailed);
-    if (answer->status >= 400) return complain(problem_view(answer->status, answer->body), kFailed);
+    if (!answer) return complain(answer.error().message, kFailed);
+    if (answer->status >= 400) return refused(*answer);
     after = listing.add(answer->body);
     last = after.empty() || listing.size() >= *limit;
     print(stdout, listing.take(last));
@@ -149,9 +144,8 @@ int run_health(const Invocation& call) {
   const auto json = wants_json(call);
   if (!json) return kMisuse;
   const auto answer = request(socket_of(call), "GET", "/readyz");
-  if (!answer) return complain(answer.error().message, answer.error().unreachable ? kUnreachable : kFailed);
-  if (answer->status != 200 && answer->status != 503)
-    return complain(problem_view(answer->status, answer->body), kFailed);
+  if (!answer) return complain(answer.error().message, kFailed);
+  if (answer->status != 200 && answer->status != 503) return refused(*answer);
   print(stdout, *json ? pretty(answer->body) : health_view(answer->body));
   return answer->status == 200 ? kOk : kFailed;
 }
@@ -165,7 +159,7 @@ constexpr Command kCommands[] = {
     {"gateway status", "", 0, 0, kCommon,
      "How the gateway does: version, readiness, workers, routes, certificates", "", run_status},
     {"gateway health", "", 0, 0, kCommon, "Whether it is ready for traffic, and why not",
-     "\nExit status 0: ready, 1: not ready, 3: no gateway could be asked.\n", run_health},
+     "\nExit status 0: ready, 1: not ready, or no gateway could be asked.\n", run_health},
     {"gateway routes", "", 0, 0, kRouteOptions, "List the routes by environment", "", run_routes},
     {"gateway route", "ENV", 1, 1, kCommon, "Show one environment's route, and what uses it", "", run_route},
     {"gateway sessions", "", 0, 0, kSessionOptions, "List the connections that are open now", "",
@@ -189,11 +183,16 @@ constexpr Command kCommands[] = {
     {"gateway unset", "KEY", 1, 1, kCommon, "Take back what `set` has changed", "", run_unset},
     {"gateway metrics", "", 0, 0, kCommon, "Print the metrics, in Prometheus' text format or as JSON", "",
      run_metrics},
-    {"config explain", "[KEY]", 0, 1, kCommon, "Say a setting's value, and where it comes from",
-     kSettingsHelp, run_settings},
 };
 
 }  // namespace
+
+std::string gateway_socket(const Invocation& call, std::string_view option) {
+  const char* const named = std::getenv("ENVGATE_ADMIN_SOCKET");
+  return call.value(option, named && *named ? named : kDefaultSocket);
+}
+
+int run_gateway_settings(const Invocation& call) { return run_settings(call); }
 
 std::span<const Command> gateway_commands() { return kCommands; }
 

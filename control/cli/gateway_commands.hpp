@@ -1,4 +1,4 @@
-// `envctl gateway ...` and `envctl config explain`: each asks the gateway's admin socket once (a listing,
+// `envctl gateway ...`: each asks the gateway's admin socket once (a listing,
 // page by page) and prints the answer. Thread: main's.
 #pragma once
 
@@ -7,5 +7,9 @@
 namespace envgate::cli {
 
 std::span<const Command> gateway_commands();
+
+// What the option says, else $ENVGATE_ADMIN_SOCKET, else where it is if nobody said otherwise.
+std::string gateway_socket(const Invocation& call, std::string_view option = "--socket");
+int run_gateway_settings(const Invocation& call);  // `gateway settings`
 
 }  // namespace envgate::cli

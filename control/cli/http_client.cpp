@@ -1,42 +1,32 @@
 #include "control/cli/http_client.hpp"
 
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
+
+#include "base/fd.hpp"
 
 namespace envgate::cli {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
 constexpr std::size_t kLargestAnswer = 256u << 20;
-constexpr timeval kPatience{60, 0};
 
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+tl::unexpected<HttpFailure> failed(HttpFailure failure) { return tl::unexpected(std::move(failure)); }
 
 HttpFailure denied(const std::string& path) {
   struct stat socket {};
   if (::stat(path.c_str(), &socket) != 0)
-    return {path + ": permission denied to look into its directory: run as root, or as the gateway's account",
+    return {path + ": permission denied to look into its directory: run as root, or as its own account",
             true};
   const group* const owner = ::getgrgid(socket.st_gid);
   const std::string name = owner ? owner->gr_name : "gid " + std::to_string(socket.st_gid);
@@ -46,121 +36,169 @@ HttpFailure denied(const std::string& path) {
           true};
 }
 
-HttpFailure no_connection(const std::string& path, int error) {
-  const std::string other =
-      "\n  (--socket PATH or $ENVGATE_ADMIN_SOCKET name another: the gateway's setting admin.socket)";
+HttpFailure no_connection(const std::string& path, int error, const Server& server) {
+  const std::string program(server.program);
+  const std::string other = "\n  (" + std::string(server.other) + ")";
   switch (error) {
-    case ENOENT:
-      return {path + ": there is no such socket: is envgate running?" + other, true};
-    case ENOTDIR:
-      return {path + ": no path to a socket: a part of it is a file" + other, true};
+    case ENOENT: return {path + ": there is no such socket: is " + program + " running?" + other, true};
+    case ENOTDIR: return {path + ": no path to a socket: a part of it is a file" + other, true};
     case ECONNREFUSED:
-      return {path + ": nobody listens there: envgate has ended, or this is no socket" + other, true};
+      return {path + ": nobody listens there: " + program + " has ended, or this is no socket" + other, true};
     case EACCES:
-    case EPERM:
-      return denied(path);
-    default:
-      return {path + ": cannot connect: " + std::strerror(error), true};
+    case EPERM: return denied(path);
+    default: return {path + ": cannot connect: " + std::strerror(error), true};
   }
 }
 
-bool send_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  return true;
-}
+constexpr steady_clock::time_point kNever = steady_clock::time_point::max();
 
-tl::expected<std::string, HttpFailure> receive_all(int fd) {
-  std::string answer;
-  std::string piece(64 * 1024, '\0');
+// True when `fd` is ready, false when `end` came first.
+bool wait_for(int fd, short events, steady_clock::time_point end) {
   for (;;) {
-    const ssize_t got = ::recv(fd, piece.data(), piece.size(), 0);
-    if (got == 0) return answer;
-    if (got > 0)
-      answer.append(piece.data(), static_cast<std::size_t>(got));
-    else if (errno == EAGAIN)
-      return tl::unexpected(HttpFailure{"no answer within a minute", true});
-    else if (errno != EINTR)
-      return tl::unexpected(HttpFailure{std::string("the answer broke off: ") + std::strerror(errno), true});
-    if (answer.size() > kLargestAnswer) return tl::unexpected(HttpFailure{"the answer is too large", false});
+    int left = -1;
+    if (end != kNever) {
+      const auto count = std::chrono::ceil<milliseconds>(end - steady_clock::now()).count();
+      if (count <= 0) return false;
+      left = static_cast<int>(std::min<milliseconds::rep>(count, 1 << 30));
+    }
+    pollfd one{fd, events, 0};
+    const int ready = ::poll(&one, 1, left);
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return true;  // the call that follows says what is wrong
   }
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
+class Exchange {
+ public:
+  Exchange(const std::string& path, const HttpRequest& request)
+      : path_(path), request_(request), end_(steady_clock::now() + request.patience) {}
+
+  Http<void> open() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path_.size() >= sizeof(address.sun_path))
+      return failed({path_ + ": too long for a socket's path", true});
+    path_.copy(address.sun_path, path_.size());
+    // Blocking until it is connected: a Unix socket whose queue is full would else be EAGAIN, not a wait.
+    fd_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd_.get() < 0) return failed({std::string("socket: ") + std::strerror(errno), true});
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(request_.patience);
+    const timeval patience{static_cast<time_t>(seconds.count()), 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    if (::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+      return errno == EAGAIN ? failed(no_answer()) : failed(no_connection(path_, errno, request_.server));
+    return send();
+  }
+
+  // Reads until the answer's end, or until `stop()` says true after a piece.
+  // `quiet`: how long nothing may come once the head is there; without it, the request's patience holds.
+  template <typename Stop>
+  Http<StreamEnd> read(std::string& body, bool endless, std::optional<milliseconds> quiet, const Stop& stop) {
+    std::string piece(64 * 1024, '\0');
+    while (!reader_.complete()) {
+      const bool streaming = endless && reader_.has_head() && reader_.head().status < 300;
+      auto end = end_;
+      if (streaming) end = quiet ? steady_clock::now() + *quiet : kNever;
+      if (!wait_for(fd_.get(), POLLIN, end))
+        return streaming ? Http<StreamEnd>(StreamEnd::quiet) : failed(no_answer());
+      const ssize_t got = ::recv(fd_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+      if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (got < 0 && streaming) return StreamEnd::closed;
+      if (got < 0) return failed({path_ + ": the answer broke off: " + std::strerror(errno), true, true});
+      if (got == 0) return at_close(streaming);
+      any_ = true;
+      if (auto fed = reader_.feed({piece.data(), static_cast<std::size_t>(got)}, body); !fed)
+        return failed({path_ + ": " + fed.error().message, false});
+      if (body.size() > kLargestAnswer) return failed({path_ + ": the answer is too large", false});
+      if (stop()) return StreamEnd::enough;
+    }
+    return StreamEnd::closed;
+  }
+
+  const AnswerReader& reader() const { return reader_; }
+
+ private:
+  HttpFailure no_answer() const {
+    return {path_ + ": no answer within " + std::to_string(request_.patience.count() / 1000) + " s: is " +
+                std::string(request_.server.program) + " overloaded, or stopped?",
+            true};
+  }
+
+  Http<StreamEnd> at_close(bool streaming) const {
+    if (streaming) return StreamEnd::closed;
+    if (!any_ && !sent_) return failed({path_ + ": cannot send: " + std::strerror(send_error_), true, true});
+    if (!any_)
+      return failed(
+          {path_ + ": closed without an answer: is " + std::string(request_.server.program) + " ending?",
+           true, true});
+    if (auto closed = reader_.close(); !closed)
+      return failed({path_ + ": " + closed.error().message, false, true});
+    return StreamEnd::closed;
+  }
+
+  // A server that refuses at once may close before it has read: its answer is read all the same.
+  Http<void> send() {
+    std::string text = request_.method + " " + request_.target + " HTTP/1.1\r\nHost: localhost\r\n";
+    text.append("Connection: close\r\n");
+    for (const auto& [name, value] : request_.headers) text.append(name + ": " + value + "\r\n");
+    if (!request_.body.empty()) text.append("Content-Type: " + request_.content_type + "\r\n");
+    text.append("Content-Length: " + std::to_string(request_.body.size()) + "\r\n\r\n" + request_.body);
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const ssize_t sent = ::send(fd_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && errno == EAGAIN) return failed(no_answer());
+      if (sent < 0) {
+        send_error_ = errno;
+        return {};
+      }
+      rest.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    sent_ = true;
+    return {};
+  }
+
+  const std::string& path_;
+  const HttpRequest& request_;
+  const steady_clock::time_point end_;
+  Fd fd_;
+  AnswerReader reader_;
+  bool any_ = false, sent_ = false;
+  int send_error_ = 0;
+};
 
 }  // namespace
 
-Result<HttpAnswer> parse_answer(std::string_view bytes) {
-  HttpAnswer out;
-  const std::size_t head_end = bytes.find("\r\n\r\n");
-  if (head_end == bytes.npos || !bytes.starts_with("HTTP/1.1 ") || bytes.size() < 13)
-    return fail("this is no HTTP answer");
-  const std::string_view code = bytes.substr(9, 3);
-  if (std::from_chars(code.data(), code.data() + 3, out.status).ptr != code.data() + 3)
-    return fail("this is no HTTP answer");
-  std::string_view head = bytes.substr(0, head_end + 2);
-  const std::string_view body = bytes.substr(head_end + 4);
-  std::size_t length = body.size();
-  for (std::size_t end; (end = head.find("\r\n")) != head.npos; head.remove_prefix(end + 2)) {
-    const std::string_view line = head.substr(0, end);
-    const std::size_t colon = line.find(':');
-    if (colon == line.npos) continue;
-    const std::string_view value = line.substr(std::min(line.size(), line.find_first_not_of(' ', colon + 1)));
-    if (same_name(line.substr(0, colon), "content-type")) out.content_type = value;
-    if (same_name(line.substr(0, colon), "content-length") &&
-        std::from_chars(value.data(), value.data() + value.size(), length).ec != std::errc())
-      return fail("the answer's Content-Length is no number");
-  }
-  if (length > body.size())
-    return fail("the answer broke off after " + std::to_string(body.size()) + " of " +
-                std::to_string(length) + " bytes");
-  out.body = body.substr(0, length);
-  return out;
+Http<HttpAnswer> request(const std::string& path, const HttpRequest& request) {
+  Exchange exchange(path, request);
+  if (auto opened = exchange.open(); !opened) return failed(opened.error());
+  std::string body;
+  const auto end = exchange.read(body, false, {}, [] { return false; });
+  if (!end) return failed(end.error());
+  HttpAnswer answer = exchange.reader().head();
+  answer.body = std::move(body);
+  return answer;
 }
 
-tl::expected<HttpAnswer, HttpFailure> request(const std::string& path, std::string_view method,
-                                              const std::string& target, std::string_view json_body) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path))
-    return tl::unexpected(HttpFailure{path + ": too long for a socket's path", true});
-  path.copy(address.sun_path, path.size());
-  const Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0)
-    return tl::unexpected(HttpFailure{std::string("socket: ") + std::strerror(errno), true});
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    return tl::unexpected(no_connection(path, errno));
+Http<HttpAnswer> request(const std::string& path, std::string_view method, const std::string& target,
+                         std::string_view json_body) {
+  return request(path, HttpRequest{std::string(method), target, std::string(json_body)});
+}
 
-  std::string text(method);
-  text.append(" ").append(target).append(" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
-  if (!json_body.empty()) text.append("Content-Type: application/json\r\n");
-  text.append("Content-Length: ")
-      .append(std::to_string(json_body.size()))
-      .append("\r\n\r\n")
-      .append(json_body);
-  // A server that refuses at once may close before it has read: its answer is read all the same.
-  const bool sent = send_all(socket.get(), text);
-  const int error = errno;
-  auto bytes = receive_all(socket.get());
-  if (!bytes)
-    return tl::unexpected(HttpFailure{path + ": " + bytes.error().message, bytes.error().unreachable});
-  if (!sent && bytes->empty())
-    return tl::unexpected(HttpFailure{path + ": cannot send: " + std::strerror(error), true});
-  if (bytes->empty())
-    return tl::unexpected(HttpFailure{path + ": closed without an answer: is envgate ending?", true});
-  auto answer = parse_answer(*bytes);
-  if (!answer) return tl::unexpected(HttpFailure{path + ": " + answer.error().message, false});
-  return *answer;
+Http<std::pair<HttpAnswer, StreamEnd>> request_stream(const std::string& path, const HttpRequest& request,
+                                                      const Stream& stream) {
+  Exchange exchange(path, request);
+  if (auto opened = exchange.open(); !opened) return failed(opened.error());
+  std::string body;
+  const auto end = exchange.read(body, true, stream.quiet, [&] {
+    if (!exchange.reader().has_head() || exchange.reader().head().status >= 300 || body.empty()) return false;
+    const std::string piece = std::exchange(body, {});
+    return !stream.take(piece);
+  });
+  if (!end) return failed(end.error());
+  HttpAnswer answer = exchange.reader().head();
+  answer.body = std::move(body);
+  return std::pair(std::move(answer), *end);
 }
 
 std::string encode_segment(std::string_view text) {

@@ -48,21 +48,22 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::string Table::to_text() const {
+std::string Table::to_text(bool colour) const {
   std::string out;
-  const auto add_line = [&](const auto& cell_of) {
+  const auto add_line = [&](const auto& cell_of, bool paint) {
     std::string line;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const std::string& cell = cell_of(i);
       const std::string fill(widths_[i] - display_width(cell), ' ');
       if (i > 0) line += "  ";
-      line += columns_[i].align == Align::right ? fill + cell : cell + fill;
+      const std::string shown = paint && columns_[i].paint ? painted(cell, columns_[i].paint(cell)) : cell;
+      line += columns_[i].align == Align::right ? fill + shown : shown + fill;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
   };
-  add_line([&](std::size_t i) -> const std::string& { return columns_[i].title; });
-  for (const auto& row : rows_) add_line([&](std::size_t i) -> const std::string& { return row[i]; });
+  add_line([&](std::size_t i) -> const std::string& { return columns_[i].title; }, false);
+  for (const auto& row : rows_) add_line([&](std::size_t i) -> const std::string& { return row[i]; }, colour);
   return out;
 }
 
@@ -74,6 +75,11 @@ std::string printable(std::string_view text) {
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return out;
+}
+
+std::string painted(std::string_view text, std::string_view sgr) {
+  if (sgr.empty()) return std::string(text);
+  return "\x1b[" + std::string(sgr) + "m" + std::string(text) + "\x1b[0m";
 }
 
 std::size_t display_width(std::string_view text) {

@@ -15,13 +15,15 @@ class Table {
   struct Column {
     std::string title;
     Align align = Align::left;
+    // What to paint a cell with where colour is wanted: the numbers of an SGR sequence ("32"), or nothing.
+    std::string_view (*paint)(std::string_view cell) = nullptr;
   };
 
   explicit Table(std::vector<Column> columns);
   void add(std::vector<std::string> cells);  // Requires: as many as there are columns
   std::size_t rows() const { return rows_.size(); }
   // Two spaces between columns, none at a line's end; "-" for an empty cell.
-  std::string to_text() const;
+  std::string to_text(bool colour = false) const;
 
  private:
   std::vector<Column> columns_;
@@ -31,6 +33,8 @@ class Table {
 
 // Bytes below 0x20, 0x7f, C1 controls and bad UTF-8 become '?'.
 std::string printable(std::string_view text);
+// `text` in a colour, by the numbers of an SGR sequence; as it is where there are none.
+std::string painted(std::string_view text, std::string_view sgr);
 // Columns that `text` takes on a terminal, one for each UTF-8 sequence.
 std::size_t display_width(std::string_view text);
 

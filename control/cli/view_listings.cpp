@@ -98,9 +98,11 @@ std::string explained(const Json& key) {
   out += "  default:   " + text(key, "default") + "\n";
   out += "  expects:   " + text(key, "expects") + "\n";
   out += "  variable:  " + text(key, "variable") + "\n";
-  out += std::string("  changes:   ") +
-         (text(key, "apply") == "live" ? "at once, by a reload or envctl gateway set" : "at the next start") +
-         "\n";
+  if (key.contains("apply"))
+    out +=
+        std::string("  changes:   ") +
+        (text(key, "apply") == "live" ? "at once, by a reload or envctl gateway set" : "at the next start") +
+        "\n";
   return out + "  " + text(key, "description") + "\n";
 }
 

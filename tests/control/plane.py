@@ -41,7 +41,7 @@ class Plane:
         self.log = self.directory / "control.log"
         self.faults = self.directory / "faults"
         self.faults.mkdir(exist_ok=True)
-        self.binary = os.environ["ENVGATE_CONTROL"]
+        self.binary = os.environ["ENVGATE_TEST_CONTROL"]
         self.settings = {"socket": str(self.socket), "store": f"sqlite:{self.directory}/control.db",
                          "key_file": f"{self.directory}/control.key", "ports": {"quarantine": "0"},
                          "reconcile": {"resync": "300ms", "retry_first": "100ms", "claim": "1s"}, **settings}

@@ -54,7 +54,7 @@ def test_a_route_shows_what_uses_it(ssh_gateway, sshd, tmp_path):
         route = get(ssh_gateway, f"/routes/{ENV}")
         assert route["ssh"]["listen_port"] == ssh_gateway.env_port and route["kind"] == "physical"
         assert sum(worker["sessions"] for worker in route["workers"]) == 1
-    _, err = envctl(ssh_gateway, "gateway", "route", "nosuchenv", status=1)
+    _, err = envctl(ssh_gateway, "gateway", "route", "nosuchenv", status=3)
     assert "nosuchenv" in err
 
 
@@ -103,7 +103,7 @@ def test_kill_ends_one_live_session(ssh_gateway, sshd, tmp_path):
         assert victim.process.wait(30) != 0
         assert [s["id"] for s in ssh_gateway.sessions()] == [bystander.session["id"]]
         assert bystander.finish() == (b"over\n", 0)
-        _, err = envctl(ssh_gateway, "gateway", "kill", str(victim.session["id"]), status=1)
+        _, err = envctl(ssh_gateway, "gateway", "kill", str(victim.session["id"]), status=3)
         assert "there is no session" in err
     killed = wait_for(lambda: [line for line in ssh_gateway.log_lines(contract.SSH_EVENT)
                                if line["status"] == "killed"], "no line for the killed session")
@@ -256,7 +256,7 @@ def test_set_and_unset(gateway):
     assert get(gateway, "/settings/log.level")["value"] == "warn", "the other override stays"
     out, _ = envctl(gateway, "gateway", "unset", "log.level")
     assert out == "log.level: warn -> info\n"
-    _, err = envctl(gateway, "gateway", "unset", "log.level", status=1)
+    _, err = envctl(gateway, "gateway", "unset", "log.level", status=3)
     assert "not set over the API" in err
 
 
@@ -268,9 +268,9 @@ def test_lists_as_text_and_as_json(gateway, value):
 
 
 def test_a_setting_that_is_refused_changes_nothing(gateway):
-    for key, value, says in (("log.level", "loud", "loud"), ("workers", "4", "workers"),
-                             ("frobnicate", "1", "frobnicate"), ("log", "x", "section")):
-        _, err = envctl(gateway, "gateway", "set", key, value, status=1)
+    for key, value, says, status in (("log.level", "loud", "loud", 1), ("workers", "4", "workers", 1),
+                                     ("frobnicate", "1", "frobnicate", 3), ("log", "x", "section", 1)):
+        _, err = envctl(gateway, "gateway", "set", key, value, status=status)
         assert says in err
     layers = {key["layer"] for key in get(gateway, "/settings")["settings"]}
     assert layers <= {"default", "built-in default", "global file"}

@@ -49,16 +49,16 @@ def test_config_explain(ssh_gateway):
     out, _ = envctl(ssh_gateway, "config", "explain", "admin.socket")
     assert f"admin.socket = {ssh_gateway.admin_socket}" in out
     assert "envgate.yaml:" in out
-    _, err = envctl(ssh_gateway, "config", "explain", "admin.sockets", status=1)
+    _, err = envctl(ssh_gateway, "config", "explain", "admin.sockets", status=3)
     assert "admin.socket" in err
 
 
-def test_envctl_ends_with_3_where_nobody_is(tmp_path):
+def test_envctl_fails_with_a_remedy_where_nobody_is(tmp_path):
     gone = tmp_path / "admin.sock"
     for make in (lambda: None, lambda: socket.socket(socket.AF_UNIX).bind(str(gone))):
         make()
         done = run([BIN / "envctl", "gateway", "status", "--socket", gone], check=False)
-        assert done.returncode == 3
+        assert done.returncode == 1
         assert b"envgate" in done.stderr and b"--socket" in done.stderr
         assert done.stdout == b""
 
@@ -168,9 +168,9 @@ def test_connect_reads_the_environment(banner_gateway):
 def test_connect_says_that_nobody_is_there(ca):
     done = run([BIN / "envctl", "connect", f"{ENV}.ssh.{ca.domain}",
                 "--gateway", f"127.0.0.1:{free_port()}"], check=False)
-    assert done.returncode == 3 and b"Connection refused" in done.stderr
+    assert done.returncode == 1 and b"Connection refused" in done.stderr
     done = run([BIN / "envctl", "connect", "nosuch.invalid"], check=False)
-    assert done.returncode == 3 and b"--gateway" in done.stderr
+    assert done.returncode == 1 and b"--gateway" in done.stderr
 
 
 def test_connect_ends_when_its_session_is_killed(banner_gateway):

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "control/cli/commands.hpp"
 #include "control/cli/connect.hpp"
-#include "control/cli/gateway_commands.hpp"
 
 namespace envgate::cli {
 namespace {
@@ -14,10 +16,14 @@ constexpr Option kSocket{"--socket", 's', "PATH", "where"};
 constexpr Option kOutput{"--output", 'o', "FORMAT", "how"};
 constexpr Option kForce{"--force", 0, "", "really"};
 constexpr Option kOptions[] = {kSocket, kOutput};
-constexpr Option kForced[] = {kForce};
+constexpr Option kLabel{"--label", 'l', "TEXT", "what it says", true};
+constexpr Option kWait{"--wait", 'w', "[SECONDS]", "how long"};
+constexpr Option kForced[] = {kForce, kLabel, kWait};
 constexpr Command kCommands[] = {
+    heading("box", "Boxes"),
     {"box status", "", 0, 0, kOptions, "Say how it is", "", run_nothing},
     {"box set", "KEY VALUE", 2, 2, kOptions, "Set a key", "\nMore about it.\n", run_nothing},
+    heading("open", "Others"),
     {"open", "LID...", 1, 9, kForced, "Open lids", "", run_nothing},
 };
 
@@ -57,6 +63,23 @@ TEST(Arguments, AnEmptyValueIsAValue) {
   EXPECT_EQ(call->value("--socket", "other"), "");
 }
 
+TEST(Arguments, SomeOptionsRepeatAndKeepTheirOrder) {
+  const auto call = read({"open", "-l", "b=1", "lid", "--label=a", "-lb=1"});
+  ASSERT_TRUE(call) << call.error().message;
+  EXPECT_EQ(call->values("--label"), (Words{"b=1", "a", "b=1"}));
+  EXPECT_EQ(call->value("--label"), "b=1") << "the last one";
+  EXPECT_EQ(call->words, (Words{"lid"}));
+  EXPECT_TRUE(call->values("--force").empty());
+}
+
+TEST(Arguments, AValueThatMayBeLeftOutIsGivenWithAnEqualsSign) {
+  EXPECT_EQ(read({"open", "--wait", "lid"})->words, (Words{"lid"}));
+  EXPECT_EQ(read({"open", "--wait", "lid"})->value("--wait", "x"), "");
+  EXPECT_EQ(read({"open", "lid", "--wait=30"})->value("--wait"), "30");
+  EXPECT_EQ(read({"open", "lid", "-w30"})->value("--wait"), "30");
+  EXPECT_FALSE(read({"open", "lid"})->has("--wait"));
+}
+
 TEST(Arguments, BehindTwoDashesEverythingIsAWord) {
   const auto call = read({"box", "set", "--socket", "/s", "--", "--key", "-1"});
   ASSERT_TRUE(call);
@@ -90,6 +113,11 @@ TEST(Arguments, HelpAtEveryLevel) {
   EXPECT_NE(all.find("  open LID...        Open lids\n"), std::string::npos) << all;
   const std::string group = read({"box", "-h"})->help;
   EXPECT_NE(group.find("Usage: envctl box COMMAND"), std::string::npos) << group;
+  EXPECT_NE(all.find("\nBoxes:\n  box status"), std::string::npos) << all;
+  EXPECT_NE(all.find("\n\nOthers:\n  open"), std::string::npos) << all;
+  const std::string open = read({"open", "--help"})->help;
+  EXPECT_NE(open.find("-w, --wait[=SECONDS]"), std::string::npos) << open;
+  EXPECT_NE(open.find("what it says; may repeat"), std::string::npos) << open;
   EXPECT_EQ(group.find("LID"), std::string::npos) << group;
   const std::string one = read({"box", "set", "--help"})->help;
   EXPECT_NE(one.find("Usage: envctl box set KEY VALUE"), std::string::npos) << one;
@@ -100,9 +128,9 @@ TEST(Arguments, HelpAtEveryLevel) {
 }
 
 TEST(Arguments, EveryRealCommandCanBeReached) {
-  std::vector<Command> commands(gateway_commands().begin(), gateway_commands().end());
-  commands.push_back(connect_command());
+  const std::vector<Command>& commands = all_commands();
   for (const Command& command : commands) {
+    if (!command.run) continue;
     Words words;
     for (std::size_t at = 0; at < command.path.size(); at = command.path.find(' ', at) + 1) {
       words.emplace_back(command.path.substr(at, command.path.find(' ', at) - at));
@@ -114,6 +142,25 @@ TEST(Arguments, EveryRealCommandCanBeReached) {
     EXPECT_EQ(call->command->path, command.path);
     EXPECT_FALSE(command.summary.empty());
     EXPECT_FALSE(command.summary.ends_with('.')) << command.path;
+  }
+}
+
+// An option is read before it is known whose it is.
+TEST(Arguments, AnOptionTakesAValueEverywhereOrNowhere) {
+  std::map<std::string_view, bool> bare;
+  for (const Command& command : all_commands()) {
+    std::set<char> letters{'h'};
+    for (const Option& option : command.options) {
+      const auto [known, fresh] = bare.emplace(option.name, option.may_lack_value());
+      EXPECT_EQ(known->second, option.may_lack_value()) << option.name << " of " << command.path;
+      if (option.letter) {
+        EXPECT_TRUE(letters.insert(option.letter).second)
+            << option.name << " of " << command.path << ": its letter is another's too";
+        const auto as_letter =
+            bare.emplace(std::string_view(&option.letter, 1), option.may_lack_value()).first;
+        EXPECT_EQ(as_letter->second, option.may_lack_value()) << option.name << " of " << command.path;
+      }
+    }
   }
 }
 

@@ -104,10 +104,38 @@ TEST(HttpClient, ReadsAnAnswer) {
   EXPECT_EQ(answer->body, "{}");
 }
 
+TEST(HttpClient, ReadsTheFieldsThatAreUsedAndChunks) {
+  const auto answer = parse_answer(
+      "HTTP/1.1 200 OK\r\nETag: \"7\"\r\ndate:  Wed, 25 Nov 2026 08:00:00 GMT \r\n"
+      "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n");
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->etag, "\"7\"");
+  EXPECT_EQ(answer->date, "Wed, 25 Nov 2026 08:00:00 GMT");
+  EXPECT_EQ(answer->body, "abc0123456789");
+}
+
+TEST(HttpClient, ReadsByteByByte) {
+  const std::string bytes =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+  AnswerReader reader;
+  std::string body;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_FALSE(reader.complete()) << i;
+    ASSERT_TRUE(reader.feed(std::string_view(bytes).substr(i, 1), body));
+  }
+  EXPECT_TRUE(reader.complete());
+  EXPECT_TRUE(reader.close());
+  EXPECT_EQ(body, "abcd");
+}
+
 TEST(HttpClient, RefusesWhatIsNone) {
   for (const char* bytes :
        {"", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 \r\n\r\n",
-        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab"})
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", "HTTP/1.1 099 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"})
     EXPECT_FALSE(parse_answer(bytes)) << bytes;
 }
 
