@@ -38,7 +38,7 @@ struct RedisSettings {
 struct ControlSettings {
   std::string socket = "/run/envgate/control.sock";
   std::chrono::milliseconds silence{3000};  // nothing heard for this long: stale, and connect again
-  std::chrono::milliseconds answer{10000};  // the same, until a session's first bytes
+  std::chrono::milliseconds answer{10000};  // the same, until a session's snapshot begins
   std::chrono::milliseconds retry_first{50};
   std::chrono::milliseconds retry_most{2000};
 };

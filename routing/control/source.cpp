@@ -64,15 +64,15 @@ void ControlSource::connect() {
   if (sent < 0) return lost(fail_errno("send", errno).value().message);
   if (static_cast<std::size_t>(sent) != kRequest.size()) return lost("send: only a part of the request went");
   stage_ = Stage::waiting;
-  heard_ = false;
   heard_at_ = Loop::Clock::now();
   watch_silence();
   host_.loop().watch(fd_, POLLIN, [this](short) { on_ready(); });
 }
 
 void ControlSource::watch_silence() {
-  // A control plane that takes long to gather its snapshot would never get to send it if it was given up.
-  const auto limit = heard_ ? settings_.silence : settings_.answer;
+  // A control plane that takes long to gather its snapshot would never get to send it if it was given up; the
+  // answer's head comes before it has begun to.
+  const auto limit = stage_ == Stage::waiting ? settings_.answer : settings_.silence;
   silence_ = host_.loop().after(heard_at_ + limit - Loop::Clock::now(), [this, limit] {
     silence_ = 0;
     if (Loop::Clock::now() - heard_at_ < limit) return watch_silence();
@@ -89,10 +89,6 @@ void ControlSource::on_ready() {
     if (size < 0) return lost(fail_errno("recv", errno).value().message);
     if (size == 0) return lost(reader_.closed().message);
     heard_at_ = Loop::Clock::now();
-    if (!std::exchange(heard_, true)) {
-      host_.loop().cancel(silence_);
-      watch_silence();
-    }
     reader_.add({buffer.data(), static_cast<std::size_t>(size)});
     if (!take_messages()) return;
   }
@@ -195,6 +191,8 @@ void ControlSource::begin(const FeedMessage& message) {
   }
   install_ = message.install;
   stage_ = Stage::snapshot;
+  host_.loop().cancel(silence_);
+  watch_silence();
   began_ = Loop::Clock::now();
   host_.set_connected(true);
 }

@@ -54,7 +54,6 @@ class ControlSource : public Source {
   int fd_ = -1;
   FeedReader reader_;
   Stage stage_ = Stage::away;
-  bool heard_ = false;  // anything, in this session
   Loop::Time heard_at_{}, began_{};
   Loop::TimerId retry_ = 0, silence_ = 0;
   std::string install_, last_error_;

@@ -211,6 +211,23 @@ TEST_F(RouterOnAFeed, SilenceIsALostServer) {
   EXPECT_TRUE(eventually([&] { return address_of(router, "a") == "10.0.0.2"; }));
 }
 
+// The control plane writes the head at once, and only then gathers its snapshot.
+TEST_F(RouterOnAFeed, ASnapshotMayTakeLongerThanASilenceBetweenTwoLines) {
+  settings.control.silence = 100ms;
+  settings.control.answer = 60s;
+  settings.start_wait = 10ms;
+  server.greet(kHead);
+  Router router(settings);
+  ASSERT_TRUE(router.start());
+  std::this_thread::sleep_for(400ms);
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(router.status().last_error, "");
+  server.send(begin(1) + named("a", "10.0.0.1") + end(1));
+  EXPECT_TRUE(eventually([&] { return address_of(router, "a") == "10.0.0.1"; }));
+  EXPECT_TRUE(is(router, SourceState::stale));  // from here on the shorter one counts
+  EXPECT_NE(router.status().last_error.find("silent for 100 ms"), std::string::npos);
+}
+
 TEST_F(RouterOnAFeed, ARefusalSaysWhatIsMissing) {
   server.greet(
       "HTTP/1.0 403 Forbidden\r\nContent-Length: 36\r\n\r\n{\"detail\":\"members of envgate only\"}\n");
