@@ -125,7 +125,7 @@ TEST_F(RouterOnRedis, FlushedRoutesGoOnceRedisConfirmsIt) {
   redis->command({"FLUSHALL"});
   redis->seed("e7", "10.0.0.7");
   EXPECT_TRUE(eventually([&] { return router.status().routes == 1; }));
-  EXPECT_EQ(address_of(router, "e7"), "10.0.0.7");
+  EXPECT_TRUE(gets(router, "e7", "10.0.0.7"));  // it may be the last of those that are read again
   EXPECT_GE(router.status().epoch, 2u);
   EXPECT_TRUE(router.status().connected);
 }
