@@ -50,7 +50,7 @@ void declare(Section<S, S> root) {
   c.section("tickets", &C::tickets)
       .key("key_file", &C::Tickets::key_file, path_or_none(), kRestart,
            "The key of tickets to private ports, the gateway's private.key_file; made where it is missing.")
-      .key("lifetime", &C::Tickets::lifetime, duration(seconds(5), minutes(10)), kRestart,
+      .key("lifetime", &C::Tickets::lifetime, duration(seconds(5), minutes(9)), kRestart,
            "How long a ticket may wait to be used.");
   c.section("ports", &C::ports)
       .key("ssh", &C::Ports::ssh, port_range(), kRestart,

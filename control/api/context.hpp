@@ -22,7 +22,7 @@ struct Context {
   Reconciler& reconciler;
   Engines& engines;
   MachineWatch& machines;
-  const RedisPublisher* redis;  // null: none is configured
+  const RedisPublisher* redis;                // null: none is configured
   std::optional<routing::TicketKey> tickets;  // nothing: private ports stay closed
   std::string install;
   std::function<void()> committed;  // after a transaction of one's own

@@ -129,9 +129,11 @@ Response ticket(Context& context, const Request& request) {
   fields.missing(Fields::member(root, "port"));
   fields.whole(Fields::member(root, "port"), 1, 65535, port);
   if (!fields.good())
-    return problem_response({422, "invalid", "the request has wrong fields", std::move(fields.errors)}, request);
+    return problem_response({422, "invalid", "the request has wrong fields", std::move(fields.errors)},
+                            request);
   if (!context.tickets)
-    return problem_response({409, "no_ticket_key",
+    return problem_response({409,
+                             "no_ticket_key",
                              "private ports are not set up: set control.tickets.key_file, and the gateway's"
                              " private.key_file to the same file",
                              {}},
@@ -139,7 +141,8 @@ Response ticket(Context& context, const Request& request) {
   const std::string& id = request.names[0];
   const auto found = write(context, [&](store::Transaction& t) -> Result<store::Environment> {
     auto e = store::find_environment(t, id);
-    if (!e || e->desired == store::Desired::deleted) return fail("there is no environment " + id, store::kNotFound);
+    if (!e || e->desired == store::Desired::deleted)
+      return fail("there is no environment " + id, store::kNotFound);
     const auto ports = stored_spec(*e).ports;
     const bool is_private = std::any_of(ports.begin(), ports.end(), [&](const PortSpec& p) {
       return p.port == port && p.access == PortSpec::Access::restricted;
@@ -154,10 +157,12 @@ Response ticket(Context& context, const Request& request) {
   const auto expires = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) +
                        std::chrono::ceil<std::chrono::seconds>(context.control().tickets.lifetime);
   const auto number = static_cast<std::uint16_t>(port);
-  const std::string text = routing::sign_ticket(*context.tickets, *routing::EnvId::parse(id), number, expires);
+  const std::string text =
+      routing::sign_ticket(*context.tickets, *routing::EnvId::parse(id), number, expires);
   Response response = json_response(
-      201, {{"url", port_url(id, number, context.settings->values) + ".well-known/envgate/open?ticket=" + text},
-            {"expires_at", timestamp_of(expires.time_since_epoch().count() * 1000)}});
+      201,
+      {{"url", port_url(id, number, context.settings->values) + ".well-known/envgate/open?ticket=" + text},
+       {"expires_at", timestamp_of(expires.time_since_epoch().count() * 1000)}});
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }

@@ -27,19 +27,21 @@ def plane(tmp_path):
 @pytest.fixture
 def gateway(plane, tmp_path):
     config = tmp_path / "gateway.yaml"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "2", "-subj", "/CN=*.container.localhost", "-keyout", tmp_path / "tls.key", "-out",
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    subprocess.run([*new, "-days", "2", "-subj", "/CN=test", "-addext",
+                    "subjectAltName=DNS:*.container.localhost", "-keyout", tmp_path / "tls.key", "-out",
                     tmp_path / "tls.pem"], check=True, capture_output=True)
     config.write_text(json.dumps({
         "domain": "localhost", "admin": {"socket": f"{tmp_path}/admin.sock"}, "metrics": {"bind": ""},
         "routes": {"source": "control", "control": {"socket": str(plane.socket)},
                    "snapshot": f"{tmp_path}/routes.snapshot"},
-        "ssh": {"bind": "127.0.0.1"}, "http": {"bind": ""}, "private": {"key_file": f"{tmp_path}/tickets.key"},
+        "ssh": {"bind": "127.0.0.1"}, "http": {"bind": ""},
+        "private": {"key_file": f"{tmp_path}/tickets.key"},
         "https": {"bind": "127.0.0.1:8443", "certificates": [
             {"certificate": f"{tmp_path}/tls.pem", "key": f"{tmp_path}/tls.key"}]}}))
     with open(tmp_path / "gateway.log", "ab") as log:
-        process = subprocess.Popen([os.environ["ENVGATE_TEST_GATEWAY"], "--config", config], stdin=subprocess.DEVNULL,
-                                   stderr=log)
+        process = subprocess.Popen([os.environ["ENVGATE_TEST_GATEWAY"], "--config", config],
+                                   stdin=subprocess.DEVNULL, stderr=log)
     yield process
     process.terminate()
     process.wait(40)
@@ -81,8 +83,8 @@ def test_a_customer_gets_in_whatever_happens_behind(plane, gateway):
 
 
 def curl(*arguments):
-    return subprocess.run(["curl", "-sk", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments],
-                          capture_output=True, text=True).stdout
+    asked = ["curl", "-sk", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", *arguments]
+    return subprocess.run(asked, capture_output=True, text=True).stdout
 
 
 def test_a_private_port_opens_by_a_link_alone(plane, gateway, tmp_path):
