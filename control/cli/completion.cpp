@@ -37,7 +37,7 @@ _envctl() {
     compadd -- "${found[@]}"
   fi
 }
-if [[ "${funcstack[1]}" == _envctl ]]; then _envctl "$@"; else compdef _envctl envctl; fi
+if (( ${funcstack[(I)_envctl]} )); then _envctl "$@"; else compdef _envctl envctl; fi
 )sh";
 // clang-format on
 constexpr const char* kFish = R"sh(# envctl's completion for fish: envctl completion fish | source
