@@ -103,6 +103,7 @@ Asked<void> take_policy(const Invocation& call, Json& body) {
       policy[key] = value;
     }
   }
+  if (call.has("--keep-volumes")) body["policy"]["volumes"] = "keep";
   return {};
 }
 

@@ -37,6 +37,7 @@ constexpr Option kOptions[] = {
     {"--registry-user", 0, "USER", "who fetches the image"},
     {"--registry-password", 0, "FILE", "a file with the password for that; - is standard input"},
     {"--node", 0, "NODE", "the Docker engine that runs it (local if left out)"},
+    {"--keep-volumes", 0, "", "its named volumes stay when it is deleted, as by --policy volumes=keep"},
     {"--policy", 0, "KEY=VALUE", "volumes=keep, allow_from=10.0.0.0/8,10.1.2.3 or restart=false", true},
     {"--dry-run", 0, "", "only check; nothing is made"},
     {"--idempotency-key", 0, "TEXT", "what is asked for again with the same key is not made again"},

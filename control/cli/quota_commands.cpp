@@ -5,6 +5,7 @@
 
 #include "control/cli/body_file.hpp"
 #include "control/cli/control_command.hpp"
+#include "control/cli/table.hpp"
 
 namespace envgate::cli {
 namespace {
@@ -89,7 +90,8 @@ Asked<void> run_set(const Invocation& call, const ControlClient& client) {
 Asked<void> run_rm(const Invocation& call, const ControlClient& client) {
   const auto gone = client.change({"DELETE", target_of(call)});
   if (!gone) return tl::unexpected(gone.error());
-  print(stdout, "the quota is gone: control's own default is what holds now\n");
+  print(stdout,
+        "owner " + printable(call.words[0]) + " has no quota now: nothing more can be created for them\n");
   return {};
 }
 

@@ -146,6 +146,11 @@ def test_create_never_sends_a_private_key(control, tmp_path):
     assert ".pub" in err and control.asked == []
 
 
+def test_create_that_keeps_its_volumes(control):
+    envctl(control, "env", "create", "x", "--owner", "a", "--image", "i", "--keep-volumes")
+    assert control.asked[-1].json()["policy"] == {"volumes": "keep"}
+
+
 def test_dry_run_only_checks(control):
     out, _ = envctl(control, "env", "create", "x", "--owner", "a", "--dry-run")
     assert "nothing was created" in out and control.asked[-1].query == {"dry_run": "1"}
