@@ -74,10 +74,14 @@ class Plane:
         self.process.wait()
 
     def ask(self, method, path, body=None, **headers):
+        return self.send(method, path, None if body is None else json.dumps(body), "application/json",
+                         **headers)
+
+    def send(self, method, path, text, content_type, **headers):
         connection = UnixConnection(self.socket)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body),
-                               {name.replace("_", "-"): value for name, value in headers.items()})
+            connection.request(method, path, text, {
+                "Content-Type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}})
             response = connection.getresponse()
             text = response.read()
         finally:

@@ -1,0 +1,120 @@
+"""The pool of physical machines, by the real program: machines are namespaces with an sshd each."""
+import os
+import subprocess
+import threading
+
+import pytest
+
+from plane import Plane, Refused, wait_for
+
+DIRECTORY = os.environ.get("ENGINE_DIRECTORY", "")
+ADDRESSES = {"one": os.environ.get("ENGINE_ONE", ""), "two": os.environ.get("ENGINE_TWO", "")}
+
+
+def machine(name, **more):
+    return {"name": name, "region": "north", "gpu_model": "RTX 4090", "gpus": 2, "cpu": 16, "memory": "64GiB",
+            "disk": "4TiB", "price_per_month": "1200", "address": ADDRESSES[name],
+            "admin_key": f"{DIRECTORY}/admin", **more}
+
+
+def wanted(**spec):
+    return {"name": "mine", "owner": "ada", "backend": "physical", "spec": spec}
+
+
+def ssh(access, command):
+    done = subprocess.run(["dbclient", "-y", "-y", f"root@{access['target_ip']}", command],
+                          env={**os.environ, "DROPBEAR_PASSWORD": access["ssh_password"]},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    return done.stdout.strip()
+
+
+def gets_in(access):
+    # dbclient ends with 0 where the server breaks off after wrong passwords: only the command's word counts.
+    return ssh(access, "echo in") == "in"
+
+
+@pytest.fixture
+def plane(tmp_path):
+    script = tmp_path / "clean.sh"
+    script.write_text("rm -f /root/left-behind\n")
+    made = Plane(tmp_path, physical={"clean_script": str(script), "check": "1s"},
+                 reconcile={"resync": "300ms", "retry_first": "100ms", "claim": "5s"}).start()
+    made.allow("ada")
+    yield made
+    for row in made.ask("GET", "/api/environments")["environments"]:
+        made.do("DELETE", f"/api/environments/{row['id']}")
+    made.stop()
+
+
+def test_a_machine_is_let_and_given_back_clean(plane):
+    added = plane.ask("POST", "/api/machines", machine("one"))
+    assert added["host_keys"], "pinned at the first sight"
+    assert plane.ask("POST", "/api/machines/one/check")["facts"]["reachable"]
+    made = plane.do("POST", "/api/environments", wanted(selector={"gpus": 1, "region": "north"}))
+    path = f"/api/environments/{made['id']}"
+    assert made["node"] == "one" and made["target_ip"] == ADDRESSES["one"]
+    assert plane.ask("GET", "/api/machines/one")["state"] == "allocated"
+    assert plane.routes()[made["id"]]["kind"] == "physical"
+    access = plane.ask("GET", path + "/access")
+    assert ssh(access, "touch left-behind; hostname") == "one"
+
+    plane.do("POST", path + "/stop")
+    assert not gets_in(access)
+    plane.do("POST", path + "/start")
+    assert ssh(access, "hostname") == "one"
+
+    with pytest.raises(Refused) as refused:
+        plane.ask("POST", "/api/environments", wanted(machine="one"))
+    assert refused.value.problem["code"] == "no_machine"
+    plane.do("DELETE", path)
+    assert not gets_in(access), "its password is dead"
+    assert plane.ask("GET", "/api/machines/one")["state"] == "available"
+    again = plane.do("POST", "/api/environments", wanted(machine="one"))
+    access = plane.ask("GET", f"/api/environments/{again['id']}/access")
+    assert ssh(access, "ls; echo in") == "in", "nothing of the customer before"
+
+
+def test_two_racers_for_one_machine_have_one_winner(plane):
+    plane.ask("POST", "/api/machines", machine("one"))
+    outcomes = []
+
+    def race():
+        try:
+            outcomes.append(plane.ask("POST", "/api/environments", wanted(machine="one"))["environment"]["node"])
+        except Refused as refused:
+            outcomes.append(refused.problem["code"])
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["no_machine"] * 3 + ["one"]
+
+
+def test_what_fails_on_the_way_back_is_put_aside(plane):
+    (plane.directory / "clean.sh").write_text("echo the disk is not wiped; exit 3\n")
+    plane.ask("POST", "/api/machines", machine("two"))
+    made = plane.do("POST", "/api/environments", wanted(machine="two"))
+    plane.do("DELETE", f"/api/environments/{made['id']}")
+    two = plane.ask("GET", "/api/machines/two")
+    assert two["state"] == "quarantined" and "disk is not wiped" in two["reason"], two
+    with pytest.raises(Refused):
+        plane.ask("POST", "/api/environments", wanted(machine="two"))
+    plane.ask("POST", "/api/machines/two/available")
+    (plane.directory / "clean.sh").write_text("true\n")
+
+
+def test_a_file_of_machines_is_taken_whole_or_not_at_all(plane):
+    head = "name,address,admin_key,gpus,memory,labels.rack\n"
+    key = f"{DIRECTORY}/admin"
+    bad = head + f"one,{ADDRESSES['one']},{key},2,64GiB,r1\ntwo,not-an-address,{key},2,64GiB,\n"
+    with pytest.raises(Refused) as refused:
+        plane.send("POST", "/api/machines/import", bad, "text/csv")
+    assert refused.value.problem["errors"][0]["pointer"].startswith("/1")
+    assert plane.ask("GET", "/api/machines")["machines"] == []
+    good = head + f'one,{ADDRESSES["one"]},{key},2,64GiB,"r,1"\ntwo,{ADDRESSES["two"]},{key},4,128GiB,\n'
+    plane.send("POST", "/api/machines/import", good, "text/csv")
+    machines = plane.ask("GET", "/api/machines")["machines"]
+    assert [m["name"] for m in machines] == ["one", "two"] and machines[0]["labels"] == {"rack": "r,1"}
+    wait_for(lambda: all(m["checked_at"] for m in plane.ask("GET", "/api/machines")["machines"]), "looked at")
+    assert all(m["reachable"] for m in plane.ask("GET", "/api/machines")["machines"])
