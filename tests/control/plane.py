@@ -80,8 +80,8 @@ class Plane:
     def send(self, method, path, text, content_type, **headers):
         connection = UnixConnection(self.socket)
         try:
-            connection.request(method, path, text, {
-                "Content-Type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}})
+            fields = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, text, {"Content-Type": content_type, **fields})
             response = connection.getresponse()
             text = response.read()
         finally:

@@ -80,7 +80,8 @@ def test_two_racers_for_one_machine_have_one_winner(plane):
 
     def race():
         try:
-            outcomes.append(plane.ask("POST", "/api/environments", wanted(machine="one"))["environment"]["node"])
+            done = plane.ask("POST", "/api/environments", wanted(machine="one"))
+            outcomes.append(done["environment"]["node"])
         except Refused as refused:
             outcomes.append(refused.problem["code"])
     threads = [threading.Thread(target=race) for _ in range(4)]

@@ -87,7 +87,8 @@ TEST(DocumentedSettings, TheFileMarksExactlyTheKeysThatNeedARestart) {
     if (std::regex_match(text, match, name)) {
       sections.resize(match[1].length() / 2);
       sections.push_back(match[3]);
-      if (match[2] != "#") continue;  // a section
+      if (sections[0] == "control") break;  // the control plane's, which has a test of its own
+      if (match[2] != "#") continue;        // a section
       std::string key;
       for (const std::string& part : sections) key += (key.empty() ? "" : ".") + part;
       const auto index = gateway_schema().table().find(key);
