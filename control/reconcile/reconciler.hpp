@@ -4,7 +4,7 @@
 // never sees.
 //
 // Threads: workers, which make passes (pass.hpp); one that lists; one that keeps the claims of the passes
-// that are going on alive, and ends a pass whose claim was lost. Public functions: any thread.
+// that are going on alive. Public functions: any thread.
 #pragma once
 
 #include <atomic>
