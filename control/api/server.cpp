@@ -4,18 +4,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/beast/ssl.hpp>
 #include <charconv>
 #include <thread>
 
-#include "base/ip.hpp"
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "control/api/hub.hpp"
@@ -32,11 +28,10 @@ using boost::system::error_code;
 using std::chrono::seconds;
 
 constexpr std::size_t kMostBody = 1 << 20, kMostHead = 16 << 10, kStreamPiece = 64 << 10;
-constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kMostWait{300}, kHandshake{10}, kStreamTick{1};
+constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kMostWait{300}, kStreamTick{1};
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 using PlainStream = beast::basic_stream<stream_protocol>;
-using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 // RFC 7240: "wait=30", perhaps among others.
 std::optional<seconds> wait_of(beast::string_view prefer) {
@@ -100,11 +95,8 @@ struct Server::Inside {
   asio::thread_pool workers;
   Hub hub;
   Authenticate authenticate;
-  CheckToken check_token;
   std::unique_ptr<stream_protocol::acceptor> unix_door;
-  std::unique_ptr<asio::ip::tcp::acceptor> tls_door;
-  asio::ssl::context tls{asio::ssl::context::tls_server};
-  std::size_t unix_open = 0, tls_open = 0;
+  std::size_t unix_open = 0;
   std::thread thread;
 
   // Runs `work` on a worker and comes back to the I/O thread with what it returned. Requires: its captures
@@ -132,11 +124,9 @@ struct Server::Inside {
   }
 
   asio::awaitable<void> accept_unix();
-  asio::awaitable<void> accept_tls();
   asio::awaitable<void> serve_unix(stream_protocol::socket socket);
-  asio::awaitable<void> serve_tls(asio::ip::tcp::socket socket);
   template <typename S>
-  asio::awaitable<void> serve(S& stream, Caller caller, bool by_token);
+  asio::awaitable<void> serve(S& stream, Caller caller);
   template <typename S>
   asio::awaitable<bool> answer(S& stream, Request& request, bool keep_alive);
   template <typename S>
@@ -147,7 +137,7 @@ struct Server::Inside {
 
 // Requests, one after the other, until the caller has gone or has been told to.
 template <typename S>
-asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller, bool by_token) {
+asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller) {
   beast::flat_buffer buffer(kMostHead + kMostBody + 4096);
   for (bool first = true;; first = false) {
     http::request_parser<http::string_body> parser;
@@ -158,16 +148,9 @@ asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller, bool by_to
     if (error) co_return co_await refuse_reading(stream, error);
     const bool keep_alive = parser.get().keep_alive();
     const auto target = parser.get().target();
-    const std::string authorization = text_of(parser.get(), http::field::authorization);
     std::string path(target.data(), target.size());
     Request request = request_of(parser.release());
     request.caller = caller;
-    if (by_token) {
-      auto known = co_await on_worker([this, &authorization] {
-        return authorization.starts_with("Bearer ") ? check_token(authorization.substr(7)) : Caller();
-      });
-      request.caller = std::move(known);
-    }
     bool go_on = false;
     if (!take_target(path, request)) {
       auto message = message_of(
@@ -278,22 +261,10 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
 asio::awaitable<void> Server::Inside::serve_unix(stream_protocol::socket socket) {
   Caller caller = authenticate(socket.native_handle());
   PlainStream stream(std::move(socket));
-  co_await serve(stream, std::move(caller), false);
+  co_await serve(stream, std::move(caller));
   error_code ignored;
   stream.socket().shutdown(stream_protocol::socket::shutdown_both, ignored);
   --unix_open;
-}
-
-asio::awaitable<void> Server::Inside::serve_tls(asio::ip::tcp::socket socket) {
-  TlsStream stream(beast::tcp_stream(std::move(socket)), tls);
-  beast::get_lowest_layer(stream).expires_after(kHandshake);
-  const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::server, kTuple);
-  if (!error) {
-    co_await serve(stream, Caller(), true);
-    beast::get_lowest_layer(stream).expires_after(kHandshake);
-    co_await stream.async_shutdown(kTuple);
-  }
-  --tls_open;
 }
 
 asio::awaitable<void> Server::Inside::accept_unix() {
@@ -310,20 +281,6 @@ asio::awaitable<void> Server::Inside::accept_unix() {
   }
 }
 
-asio::awaitable<void> Server::Inside::accept_tls() {
-  for (;;) {
-    auto [error, socket] = co_await tls_door->async_accept(kTuple);
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {
-      co_await sleep(kStreamTick);
-      continue;
-    }
-    if (tls_open >= options.connections) continue;
-    ++tls_open;
-    asio::co_spawn(io, serve_tls(std::move(socket)), asio::detached);
-  }
-}
-
 Server::Server(Options options, Handler handler)
     : inside_(std::make_unique<Inside>(options, std::move(handler))) {}
 Server::~Server() { stop(); }
@@ -334,31 +291,9 @@ void Server::listen_unix(Fd socket, Authenticate authenticate) {
       std::make_unique<stream_protocol::acceptor>(inside_->io, stream_protocol(), socket.release());
 }
 
-Result<void> Server::listen_tls(const Tls& tls, CheckToken check) {
-  const auto endpoint = Endpoint::parse(tls.bind);
-  if (!endpoint) return fail("control.tls.bind: " + endpoint.error().message);
-  try {
-    asio::ssl::context& context = inside_->tls;
-    context.set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
-    context.use_certificate_chain_file(tls.certificate);
-    context.use_private_key_file(tls.key, asio::ssl::context::pem);
-    sockaddr_storage address{};
-    const auto size = endpoint->to_sockaddr(address);
-    asio::ip::tcp::endpoint at;
-    at.resize(size);
-    std::memcpy(at.data(), &address, size);
-    inside_->tls_door = std::make_unique<asio::ip::tcp::acceptor>(inside_->io, at, true);
-  } catch (const std::exception& error) {
-    return fail("control.tls (" + tls.bind + ", " + tls.certificate + "): " + error.what());
-  }
-  inside_->check_token = std::move(check);
-  return {};
-}
-
 void Server::start() {
   Inside& inside = *inside_;
   if (inside.unix_door) asio::co_spawn(inside.io, inside.accept_unix(), asio::detached);
-  if (inside.tls_door) asio::co_spawn(inside.io, inside.accept_tls(), asio::detached);
   inside.thread = std::thread([&inside] { inside.io.run(); });
 }
 

@@ -1,7 +1,6 @@
-// The API's server: HTTP/1.1 on the control socket, whose peers the kernel vouches for, and over TLS for
-// callers with a token. One thread does all I/O (Asio, Beast); workers run the handlers, which block for the
-// database. Everything a caller sends is bounded in size and time; whoever reads too slowly is disconnected.
-// Thread: main's.
+// The API's server: HTTP/1.1 on the control socket, whose peers the kernel vouches for. One thread does all
+// I/O (Asio, Beast); workers run the handlers, which block for the database. Everything a caller sends is
+// bounded in size and time; whoever reads too slowly is disconnected. Thread: main's.
 #pragma once
 
 #include <functional>
@@ -18,21 +17,15 @@ class Server {
  public:
   struct Options {
     unsigned workers = 4;
-    std::size_t connections = 512;  // of each listener
+    std::size_t connections = 512;  // at once
   };
-  struct Tls {
-    std::string bind, certificate, key;  // "host:port", PEM files
-  };
-  using Handler = std::function<Response(Request&)>;             // on a worker
-  using Authenticate = std::function<Caller(int fd)>;            // a connected Unix peer; on the I/O thread
-  using CheckToken = std::function<Caller(const std::string&)>;  // what stands after "Bearer "; on a worker
+  using Handler = std::function<Response(Request&)>;   // on a worker
+  using Authenticate = std::function<Caller(int fd)>;  // a connected Unix peer; on the I/O thread
 
   Server(Options options, Handler handler);
   ~Server();
 
   void listen_unix(Fd socket, Authenticate authenticate);
-  // Errors: the address, the certificate or its key.
-  Result<void> listen_tls(const Tls& tls, CheckToken check);
   void start();
   void stop();  // open requests are cut
   // Something changed in the database: streams and waiting requests look again. Thread: any.

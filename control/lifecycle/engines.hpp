@@ -28,10 +28,6 @@ class Engines {
     auto made = std::make_shared<const Engine>(std::move(engine));
     engines_[made->key] = std::move(made);
   }
-  void remove(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    engines_.erase(key);
-  }
   EnginePtr find(const std::string& key) const {
     const std::lock_guard lock(mutex_);
     const auto found = engines_.find(key);

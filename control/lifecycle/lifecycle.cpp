@@ -427,8 +427,7 @@ Answer<Access> Lifecycle::access(const std::string& id, const Asked& asked) {
   if (e.id.empty()) return refuse(404, "not_found", "there is no environment " + id);
   auto password = box_.unseal(sealed->second, secret_owner(id, kSshPassword));
   if (!password) return refuse(500, "sealed", password.error().message);
-  const std::string host = id + ".ssh." + settings_.domain, user = stored_spec(e).ssh_user;
-  return Access{std::move(e), host, user, std::move(*password)};
+  return Access{std::move(e), std::move(*password)};
 }
 
 }  // namespace envgate::control

@@ -33,10 +33,9 @@ struct Accepted {
   store::Environment environment;
 };
 
-// Seed 002, section 4.1, and what to paste.
+// What a customer gets in by.
 struct Access {
   store::Environment environment;
-  std::string ssh_host, ssh_user;
   backends::Secret password;
 };
 

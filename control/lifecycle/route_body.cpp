@@ -2,6 +2,7 @@
 
 #include "control/lifecycle/fields.hpp"
 #include "control/lifecycle/spec.hpp"
+#include "control/lifecycle/views.hpp"
 #include "routing/timestamp.hpp"
 
 namespace envgate::control {
@@ -39,7 +40,7 @@ std::string route_body(const store::Environment& e, const std::vector<store::Lea
   const bool running = e.state == State::running && !e.address.empty();
   json route = {{"env", e.id},
                 {"generation", generation},
-                {"kind", e.backend == "physical" ? "physical" : "container"},
+                {"kind", type_of(e)},
                 {"state", e.state == State::running && !running ? "starting" : route_state(e.state)},
                 {"created_at", routing::format_timestamp(static_cast<std::uint32_t>(e.created / 1000))}};
   if (running) route["address"] = e.address;

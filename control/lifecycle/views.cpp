@@ -1,5 +1,7 @@
 #include "control/lifecycle/views.hpp"
 
+#include <algorithm>
+
 #include "control/lifecycle/fields.hpp"
 #include "control/lifecycle/spec.hpp"
 #include "routing/timestamp.hpp"
@@ -28,6 +30,10 @@ std::string port_url(const std::string& id, std::uint16_t port, const ControlSet
   return "https://" + host + (https == 443 ? "" : ":" + std::to_string(https)) + "/";
 }
 
+std::string_view type_of(const store::Environment& e) {
+  return e.backend == "physical" ? "physical" : "container";
+}
+
 std::string timestamp_of(long long milliseconds) {
   std::string text = routing::format_timestamp(milliseconds / 1000);  // "...:00Z"
   const std::string fraction = std::to_string(1000 + milliseconds % 1000);
@@ -40,7 +46,7 @@ json environment_view(const store::Environment& e, const std::string& domain) {
           {"name", e.name},
           {"owner", e.owner},
           {"backend", e.backend},
-          {"type", e.backend == "physical" ? "physical" : "container"},
+          {"type", type_of(e)},
           {"node", e.node},
           {"generation", e.generation},
           {"version", e.version},
@@ -73,36 +79,40 @@ json operation_view(const store::Operation& o) {
   return view;
 }
 
+json connection_view(const store::Environment& e, const ControlSettings& settings) {
+  const Spec spec = stored_spec(e);
+  const bool jupyter = std::any_of(spec.ports.begin(), spec.ports.end(), [](const PortSpec& p) {
+    return p.port == 8888 && p.access != PortSpec::Access::tcp;
+  });
+  return {{"environment_id", e.id},
+          {"type", type_of(e)},
+          {"ssh_host", e.id + ".ssh." + settings.domain},
+          {"ssh_port", e.ssh_port},
+          {"ssh_username", spec.ssh_user},
+          {"target_ip", text_or_null(e.address)},
+          {"jupyter_url", jupyter ? json(port_url(e.id, 8888, settings)) : json(nullptr)},
+          {"created_at", timestamp_of(e.created)}};
+}
+
 json access_view(const Access& access, const ControlSettings& settings) {
   const store::Environment& e = access.environment;
-  const Spec spec = stored_spec(e);
-  const std::string port = std::to_string(e.ssh_port), at = access.ssh_user + "@" + access.ssh_host;
-  json urls = json::array();
-  json jupyter = nullptr;
-  for (const PortSpec& p : spec.ports) {
+  json view = connection_view(e, settings);
+  view["ssh_password"] = access.password.reveal();
+  view["urls"] = json::array();
+  for (const PortSpec& p : stored_spec(e).ports) {
     if (p.access == PortSpec::Access::tcp) continue;
-    const std::string url = port_url(e.id, p.port, settings);
-    if (p.port == 8888) jupyter = url;
-    urls.push_back({{"port", p.port},
-                    {"access", p.access == PortSpec::Access::restricted ? "private" : "public"},
-                    {"url", url}});
+    view["urls"].push_back({{"port", p.port},
+                            {"access", p.access == PortSpec::Access::restricted ? "private" : "public"},
+                            {"url", port_url(e.id, p.port, settings)}});
   }
-  return {{"environment_id", e.id},
-          {"type", e.backend == "physical" ? "physical" : "container"},
-          {"ssh_host", access.ssh_host},
-          {"ssh_port", e.ssh_port},
-          {"ssh_username", access.ssh_user},
-          {"ssh_password", access.password.reveal()},
-          {"target_ip", text_or_null(e.address)},
-          {"jupyter_url", jupyter},
-          {"created_at", timestamp_of(e.created)},
-          {"urls", urls},
-          {"commands",
-           {{"ssh", "ssh " + at + " -p " + port},
-            {"scp", "scp -P " + port + " FILE " + at + ":"},
-            {"sftp", "sftp -P " + port + " " + at},
-            {"rsync", "rsync -e 'ssh -p " + port + "' FILE " + at + ":"},
-            {"vscode", "code --remote ssh-remote+" + at + ":" + port + " /root"}}}};
+  const std::string port = std::to_string(e.ssh_port);
+  const std::string at = view["ssh_username"].get<std::string>() + "@" + view["ssh_host"].get<std::string>();
+  view["commands"] = {{"ssh", "ssh " + at + " -p " + port},
+                      {"scp", "scp -P " + port + " FILE " + at + ":"},
+                      {"sftp", "sftp -P " + port + " " + at},
+                      {"rsync", "rsync -e 'ssh -p " + port + "' FILE " + at + ":"},
+                      {"vscode", "code --remote ssh-remote+" + at + ":" + port + " /root"}};
+  return view;
 }
 
 json machine_view(const store::PoolMachine& m) {

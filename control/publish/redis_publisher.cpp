@@ -10,7 +10,6 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "control/lifecycle/fields.hpp"
-#include "control/lifecycle/spec.hpp"
 #include "control/lifecycle/views.hpp"
 #include "control/reconcile/fault_point.hpp"
 #include "control/store/changes.hpp"
@@ -55,25 +54,17 @@ struct Keys {
 };
 
 // What is written of an environment; the seed's own readers know an address, or nothing.
-Keys keys_of(const Environment& e, long long generation, const std::string& domain) {
+Keys keys_of(const Environment& e, long long generation, const ControlSettings& settings) {
   Keys keys{e.id, std::to_string(generation), e.route, "", "", "", ""};
   if (e.route.empty()) return keys;
   const json route = json::parse(e.route, nullptr, false);
   keys.generation = std::to_string(route.value("generation", generation));
   keys.ip = route.value("address", "");
   keys.ssh_port = std::to_string(e.ssh_port);
-  keys.type = e.backend == "physical" ? "physical" : "container";
-  json jupyter = nullptr;
-  for (const PortSpec& port : stored_spec(e).ports)
-    if (port.port == 8888) jupyter = "https://" + e.id + "-8888.container." + domain;
-  keys.access_info = write_json({{"environment_id", e.id},
-                                 {"type", keys.type},
-                                 {"ssh_host", e.id + ".ssh." + domain},
-                                 {"ssh_port", e.ssh_port},
-                                 {"ssh_username", stored_spec(e).ssh_user},
-                                 {"target_ip", keys.ip},
-                                 {"jupyter_url", jupyter},
-                                 {"created_at", timestamp_of(e.created)}});
+  keys.type = type_of(e);
+  json info = connection_view(e, settings);
+  info["target_ip"] = keys.ip;  // the route's, which the row may be ahead of
+  keys.access_info = write_json(info);
   return keys;
 }
 
@@ -265,9 +256,8 @@ Result<long long> RedisPublisher::rebuild(Connection& redis) {
     long long generation = 0;
   };
   const auto all = database_.read([](Transaction& t) -> Result<All> {
-    store::PageRequest page;
-    page.limit = 10'000'000;
-    return All{store::list_environments(t, {}, store::Order::created, page), store::route_generation(t)};
+    return All{store::list_environments(t, {}, store::Order::created, store::PageRequest::all()),
+               store::route_generation(t)};
   });
   if (!all) return Failure(all.error());
   fault_point("redis.rebuild.before");
@@ -282,7 +272,7 @@ Result<long long> RedisPublisher::rebuild(Connection& redis) {
   for (const Environment& e : all->rows) {
     if (e.route.empty()) continue;
     known.push_back(e.id);
-    redis.add(put_command(keys_of(e, all->generation, settings_.domain), index));
+    redis.add(put_command(keys_of(e, all->generation, settings_), index));
     if (++waiting == kBatch)
       if (auto drained = drain(); !drained) return Failure(drained.error());
   }
@@ -327,7 +317,7 @@ Result<bool> RedisPublisher::follow(Connection& redis, long long& generation) {
     Environment e = one.row.value_or(Environment{});
     e.id = one.change.environment;
     e.route = one.change.route;
-    redis.add(put_command(keys_of(e, one.change.generation, settings_.domain), index));
+    redis.add(put_command(keys_of(e, one.change.generation, settings_), index));
   }
   generation = (*changes)->back().change.generation;
   redis.add({"SET", index + ":generation", std::to_string(generation)});

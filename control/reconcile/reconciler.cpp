@@ -159,9 +159,7 @@ void Reconciler::compare(const Engine& engine) {
   filter.backend = engine.key.substr(0, slash);
   if (filter.backend != "physical") filter.node = engine.key.substr(slash + 1);
   const auto rows = database_.read([&](Transaction& t) -> Result<std::vector<Environment>> {
-    store::PageRequest all;
-    all.limit = 10'000'000;
-    return store::list_environments(t, filter, store::Order::created, all);
+    return store::list_environments(t, filter, store::Order::created, store::PageRequest::all());
   });
   if (!rows) return log::error("resync_failed").error(rows.error()), void();
   for (const Environment& e : *rows) {

@@ -73,6 +73,7 @@ struct PageRequest {
   std::size_t limit = 100;
   bool descending = false;
   std::string after_key, after_id;  // of the last one of the page before; empty: from the start
+  static PageRequest all() { return {10'000'000, false, "", ""}; }
 };
 std::vector<Environment> list_environments(Transaction& t, const EnvironmentFilter& filter, Order order,
                                            const PageRequest& page);

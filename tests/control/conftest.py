@@ -14,12 +14,17 @@ def docker(*arguments):
     return done.stdout.strip()
 
 
+def sweep():
+    """Everything that a test left in the engine, so that the next one finds it empty."""
+    for name in docker("ps", "-aq").split():
+        docker("rm", "-fv", name)
+    for name in docker("volume", "ls", "-q").split():
+        docker("volume", "rm", name)
+
+
 @pytest.fixture
 def plane(tmp_path):
     made = Plane(tmp_path, docker={"socket": SOCKET, "grace": "1s"}).start()
     yield made
     made.stop()
-    for name in docker("ps", "-aq").split():
-        docker("rm", "-fv", name)
-    for name in docker("volume", "ls", "-q").split():
-        docker("volume", "rm", name)
+    sweep()

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import SOCKET, docker
+from conftest import SOCKET, docker, sweep
 from plane import Plane, wait_for
 from test_docker import spec
 
@@ -18,10 +18,7 @@ def plane(tmp_path):
     made.allow("ada")
     yield made
     made.stop()
-    for name in docker("ps", "-aq").split():
-        docker("rm", "-fv", name)
-    for name in docker("volume", "ls", "-q").split():
-        docker("volume", "rm", name)
+    sweep()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import SOCKET, docker
+from conftest import SOCKET, sweep
 from plane import Plane, wait_for
 from test_docker import spec
 
@@ -45,10 +45,7 @@ def plane(tmp_path, redis):
     made.allow("ada")
     yield made
     made.stop()
-    for name in docker("ps", "-aq").split():
-        docker("rm", "-fv", name)
-    for name in docker("volume", "ls", "-q").split():
-        docker("volume", "rm", name)
+    sweep()
 
 
 def is_routed(redis, environment):
