@@ -69,6 +69,9 @@ class Backend {
 
   // All that carry this install's labels. It decides by label alone.
   virtual Outcome<std::vector<Observed>> list(const Call& call) = 0;
+
+  // For placement, which goes by what is reserved where this is known.
+  virtual Outcome<Capacity> capacity(const Call&) { return Capacity{}; }
 };
 
 }  // namespace envgate::backends

@@ -96,4 +96,10 @@ struct Observed {
   std::string detail;  // for people: why it failed, how it ended
 };
 
+// What all environments of one backend share. 0: not known.
+struct Capacity {
+  std::uint64_t cpu_millis = 0;
+  Bytes memory;
+};
+
 }  // namespace envgate::backends

@@ -1,13 +1,12 @@
 #include "control/controller.hpp"
 
-#include "backends/docker/backend.hpp"
-#include "backends/docker/curl_transport.hpp"
 #include "base/log.hpp"
+#include "base/settings_program.hpp"
+#include "base/tcp_listen.hpp"
 #include "base/unix_socket.hpp"
 #include "control/api/context.hpp"
 #include "control/api/server.hpp"
 #include "control/machines/pool.hpp"
-#include "control/reconcile/fault_transport.hpp"
 #include "control/store/keeping.hpp"
 
 namespace envgate::control {
@@ -67,7 +66,8 @@ Caller caller_of(int fd, const Groups& groups) {
   Caller caller;
   const auto peer = peer_of(fd);
   if (!peer) return caller;
-  caller.who = "uid " + std::to_string(peer->uid) + " pid " + std::to_string(peer->pid);
+  caller.principal = "uid " + std::to_string(peer->uid);
+  caller.who = caller.principal + " pid " + std::to_string(peer->pid);
   const auto member = [&](const std::optional<gid_t>& group) { return group && peer->in_group(*group); };
   if (peer->is_ours() || member(groups.admin))
     caller.role = Role::admin;
@@ -78,11 +78,23 @@ Caller caller_of(int fd, const Groups& groups) {
   return caller;
 }
 
-std::shared_ptr<backends::Backend> docker_backend(const backends::docker::Settings& settings) {
-  std::unique_ptr<backends::docker::Transport> transport =
-      std::make_unique<backends::docker::CurlTransport>(settings.engine);
-  if (fault_points_armed()) transport = std::make_unique<FaultTransport>(std::move(transport));
-  return std::make_shared<backends::docker::DockerBackend>(settings, std::move(transport));
+Result<void> use_certificate(api::Server& server, const ControlSettings::Control::Tls& tls) {
+  if (!tls.bind) return {};
+  auto good = server.use_certificate(tls.certificate, tls.key);
+  if (!good) return fail("control.tls.certificate, control.tls.key: " + good.error().message);
+  return {};
+}
+
+Result<void> listen_tcp(api::Server& server, const ControlSettings::Control& control) {
+  for (const auto& [bind, door, setting] :
+       {std::tuple(control.tls.bind, api::Door::tls, "control.tls.bind: "),
+        std::tuple(control.metrics.bind, api::Door::metrics, "control.metrics.bind: ")}) {
+    if (!bind) continue;
+    auto bound = bind_listener(*bind, {});
+    if (!bound) return fail(setting + bound.error().message);
+    server.listen(door, std::move(*bound));
+  }
+  return use_certificate(server, control.tls);
 }
 
 }  // namespace
@@ -92,6 +104,7 @@ struct Controller::Inside {
   store::Database database;
   std::optional<secrets::SecretBox> box;
   Engines engines;
+  std::optional<Nodes> nodes;
   std::optional<MachineWatch> machines;
   std::optional<Reconciler> reconciler;
   std::optional<RedisPublisher> redis;
@@ -106,7 +119,8 @@ struct Controller::Inside {
   }
 };
 
-Controller::Controller(settings::SnapshotPtr<ControlSettings> settings) : settings_(std::move(settings)) {}
+Controller::Controller(settings::SnapshotPtr<ControlSettings> settings)
+    : settings_(std::move(settings)), reloaded_(settings_) {}
 Controller::~Controller() { stop(); }
 
 Result<void> Controller::start() {
@@ -123,18 +137,8 @@ Result<void> Controller::start() {
   const auto install = know_install(in.database, control.key_file, in.box);
   if (!install) return Failure(install.error());
 
-  if (!control.docker.socket.empty()) {
-    backends::docker::Settings docker;
-    docker.install = *install;
-    docker.engine.socket = control.docker.socket;
-    docker.bind_roots = control.docker.bind_roots;
-    docker.grace = std::chrono::ceil<std::chrono::seconds>(control.docker.grace);
-    for (const GpuEntry& gpu : control.docker.gpus) docker.gpus.push_back({gpu.id, gpu.model});
-    if (auto good = backends::docker::check(docker); !good)
-      return fail("control.docker: " + good.error().message);
-    in.engines.add({"docker/local", docker_backend(docker), control.docker.concurrency,
-                    control.docker.timeout, docker.grace});
-  }
+  in.nodes.emplace(in.database, settings, *install, in.engines);
+  if (auto good = in.nodes->start(); !good) return good;
 
   std::optional<routing::TicketKey> tickets;
   if (!control.tickets.key_file.empty()) {
@@ -157,19 +161,23 @@ Result<void> Controller::start() {
   in.engines.add(
       {"physical/pool", std::make_shared<backends::physical::PhysicalBackend>(physical, pool_of(in.database)),
        control.physical.concurrency, control.physical.timeout, physical.grace, control.physical.check});
-  in.reconciler.emplace(in.database, *in.box, settings, in.engines, committed);
+  in.reconciler.emplace(in.database, *in.box, settings, in.engines, committed,
+                        [&in] { in.nodes->refresh(); });
   in.lifecycle.emplace(in.database, *in.box, settings, in.engines, [&in](const store::Environment& e) {
     in.reconciler->nudge(e.id, Engines::key_of(e.backend, e.node));
     in.poke();
   });
-  in.context.emplace(api::Context{in.database, *in.box, settings_, *in.lifecycle, *in.reconciler, in.engines,
-                                  *in.machines, in.redis ? &*in.redis : nullptr, tickets, *install, committed,
+  in.context.emplace(api::Context{in.database, *in.box, settings, [this] { return snapshot(); },
+                                  *in.lifecycle, *in.reconciler, in.engines, *in.nodes, *in.machines,
+                                  in.redis ? &*in.redis : nullptr, tickets, *install, committed,
                                   std::chrono::steady_clock::now()});
   auto socket = in.socket.listen(control.socket, {"control.socket", "", "", "", 0666});
   if (!socket) return Failure(socket.error());
   in.server.emplace(api::Server::Options{control.workers},
                     [&in](api::Request& request) { return api::dispatch(*in.context, request); });
-  in.server->listen_unix(std::move(*socket), [groups = *groups](int fd) { return caller_of(fd, groups); });
+  in.server->authenticate_by([groups = *groups](int fd) { return caller_of(fd, groups); });
+  in.server->listen(api::Door::control, std::move(*socket));
+  if (auto listening = listen_tcp(*in.server, control); !listening) return listening;
   if (auto started = in.reconciler->start(); !started) return started;
   in.machines->start();
   if (in.redis) in.redis->start();
@@ -187,6 +195,31 @@ void Controller::stop() {
   inside_->reconciler->stop();
   inside_->socket.remove();
   inside_.reset();
+}
+
+settings::SnapshotPtr<ControlSettings> Controller::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return reloaded_;
+}
+
+void Controller::reload(const settings::Sources& sources) {
+  const auto next = settings::reload(control_schema(), sources, *snapshot());
+  const auto used = next ? use_certificate(*inside_->server, settings_->values.control.tls) : Result<void>();
+  if (!next || !used) {
+    const std::string why = next ? used.error().message : settings::to_text("envgate-control", next.error());
+    log::error("reload_failed").text("error", why).text("consequence", "the old settings stay in force");
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    reloaded_ = next->settings;
+  }
+  log::set_level(next->settings->values.control.log.level);
+  for (const settings::Change& change : next->changes.live)
+    log::info("setting_changed").text("change", settings::to_line(change));
+  for (const settings::Change& change : next->changes.restart)
+    log::warn("restart_needed").text("key", change.key).text("change", settings::to_line(change));
+  log::info("reloaded");
 }
 
 }  // namespace envgate::control

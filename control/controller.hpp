@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "control/settings.hpp"
 
@@ -16,10 +17,16 @@ class Controller {
   // Errors: what is in the way, with its remedy. What was started is stopped again.
   Result<void> start();
   void stop();
+  // What may change while it runs, and which keys need a restart; told in the log. Errors too, and then all
+  // stays as it was.
+  void reload(const settings::Sources& sources);
 
  private:
   struct Inside;
-  settings::SnapshotPtr<ControlSettings> settings_;
+  settings::SnapshotPtr<ControlSettings> snapshot() const;
+  const settings::SnapshotPtr<ControlSettings> settings_;  // that everything was started with
+  mutable std::mutex mutex_;
+  settings::SnapshotPtr<ControlSettings> reloaded_;
   std::unique_ptr<Inside> inside_;
 };
 

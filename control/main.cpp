@@ -1,5 +1,6 @@
 // envgate-control: reads its settings, starts the controller, and turns signals into what they ask for.
 //   SIGTERM, SIGINT  end
+//   SIGHUP           reload the settings
 //   SIGUSR1          open the log file anew (after logrotate)
 #include <signal.h>
 
@@ -35,7 +36,7 @@ int run(int argc, char** argv) {
   // Every thread inherits the mask: signals arrive below alone.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   const auto& log = (*snapshot)->values.control.log;
@@ -48,8 +49,12 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "envgate-control: %s\n", ready.error().message.c_str());
     return 1;
   }
-  for (int signal = 0; sigwait(&signals, &signal) == 0 && signal == SIGUSR1;)
-    if (auto reopened = log::reopen(); !reopened) log::error("log_reopen_failed").error(reopened.error());
+  for (int signal = 0; sigwait(&signals, &signal) == 0 && (signal == SIGHUP || signal == SIGUSR1);) {
+    if (signal == SIGHUP)
+      controller.reload(sources);
+    else if (auto reopened = log::reopen(); !reopened)
+      log::error("log_reopen_failed").error(reopened.error());
+  }
   log::info("control_ends");
   controller.stop();
   return 0;

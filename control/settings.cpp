@@ -45,8 +45,17 @@ void declare(Section<S, S> root) {
                                {"info", log::Level::info},
                                {"warn", log::Level::warn},
                                {"error", log::Level::error}}),
-           kRestart, "The least level that is written.")
+           Apply::live, "The least level that is written.")
       .key("file", &C::Log::file, text("a path, or -"), kRestart, "Where log lines go; -: standard error.");
+  c.section("tls", &C::tls)
+      .key("bind", &C::Tls::bind, optional(endpoint()), kRestart,
+           "Where the API listens for callers with tokens; empty: nowhere.")
+      .key("certificate", &C::Tls::certificate, path_or_none(), kRestart,
+           "Its certificate, PEM, the chain behind the leaf. SIGHUP reads it again.")
+      .key("key", &C::Tls::key, path_or_none(), kRestart, "The certificate's private key, PEM.");
+  c.section("metrics", &C::metrics)
+      .key("bind", &C::Metrics::bind, optional(endpoint()), kRestart,
+           "Where /metrics, /healthz and /readyz are, without TLS or token; empty: on the socket alone.");
   c.section("tickets", &C::tickets)
       .key("key_file", &C::Tickets::key_file, path_or_none(), kRestart,
            "The key of tickets to private ports, the gateway's private.key_file; made where it is missing.")
@@ -120,6 +129,8 @@ const ControlSchema& control_schema() {
       const C& c = s.control;
       if (c.ports.ssh.first <= c.ports.tcp.last && c.ports.tcp.first <= c.ports.ssh.last)
         complain({"control.ports.tcp", "control.ports.ssh"}, "overlaps control.ports.ssh");
+      if (c.tls.bind && (c.tls.certificate.empty() || c.tls.key.empty()))
+        complain({"control.tls.bind"}, "needs control.tls.certificate and control.tls.key");
       if (c.reconcile.retry_first > c.reconcile.retry_most)
         complain({"control.reconcile.retry_first", "control.reconcile.retry_most"},
                  "is longer than control.reconcile.retry_most");
@@ -134,7 +145,9 @@ const ProgramText& program_text() {
       "envgate-control",
       "The envgate control plane: makes environments and keeps them, and publishes their routes.",
       "ENVGATE_CONTROL_STORE is\ncontrol.store",
-      "SIGUSR1 opens the log file anew. SIGTERM ends, after what is being done is at a safe point.\n"};
+      "SIGHUP reads the settings and the TLS certificate again, and the log says which settings need a\n"
+      "restart. SIGUSR1 opens the log file anew. SIGTERM ends, after what is being done is at a safe "
+      "point.\n"};
   return text;
 }
 

@@ -3,10 +3,12 @@
 // once loaded.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/command_line.hpp"
+#include "base/ip.hpp"
 #include "base/log.hpp"
 #include "base/settings.hpp"
 #include "base/units.hpp"
@@ -32,6 +34,13 @@ struct ControlSettings {
       log::Level level = log::Level::info;
       std::string file = "-";
     } log;
+    struct Tls {
+      std::optional<Endpoint> bind;
+      std::string certificate, key;
+    } tls;
+    struct Metrics {
+      std::optional<Endpoint> bind;
+    } metrics;
     struct Tickets {
       std::string key_file;
       Duration lifetime = std::chrono::seconds(60);

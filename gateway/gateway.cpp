@@ -123,9 +123,9 @@ Result<void> Gateway::bind_listeners() {
     if (!where) return {};
     Endpoint local = *where;
     for (const auto& worker : workers_) {
-      auto bound = net::bind_listener(local, {.reuse_port = true});
+      auto bound = bind_listener(local, {.reuse_port = true});
       if (!bound) return tl::unexpected(bound.error());
-      if (local.port == 0) local.port = net::local_endpoint(bound->get())->port;
+      if (local.port == 0) local.port = local_endpoint(bound->get())->port;
       auto acceptor = std::make_unique<Acceptor>(*worker, workers_, serve);
       auto opened = acceptor->open(std::move(*bound));
       if (!opened) return opened;

@@ -37,7 +37,7 @@ void PortListeners::update(std::uint16_t port) {
       std::make_unique<Acceptor>(worker_, workers_, [port](Worker& worker, net::Accepted accepted) {
         return ssh::serve_port(worker, std::move(accepted), port);
       });
-  auto bound = net::bind_listener({*worker_.settings->ssh.bind, port}, {});
+  auto bound = bind_listener({*worker_.settings->ssh.bind, port}, {});
   auto opened = bound ? acceptor->open(std::move(*bound)) : Result<void>(tl::unexpected(bound.error()));
   if (!opened) {
     if (failed_[port]++ == 0) log::error("port_listener_failed").number("port", port).error(opened.error());

@@ -55,7 +55,11 @@ Outcome<std::optional<DockerBackend::Found>> DockerBackend::find(const EnvId& en
                                         " and lacks its labels: somebody else made it. It was not touched; "
                                         "rename or remove it");
   }
-  Found found{text_at(container, {"Id"}), text_at(container, {"State", "Status"}), {}, {}};
+  Found found{text_at(container, {"Id"}),
+              text_at(container, {"State", "Status"}),
+              {},
+              gpu_use_of(at(container, {"Config", "Labels"})),
+              {}};
   found.seen = observed_of(settings_, environment, container);
   found.network_id = text_at(container, {"NetworkSettings", "Networks",
                                          network_name(settings_.install, found.seen.owner), "NetworkID"});
@@ -70,6 +74,20 @@ Outcome<std::unique_lock<std::timed_mutex>> DockerBackend::lock_shared_things(co
     if (auto end = must_end(call, transport_->shown())) return tl::unexpected(std::move(*end));
   }
   return lock;
+}
+
+Outcome<std::vector<GpuUse>> DockerBackend::gpus_in_use(const std::string& but, const Call& call) {
+  auto containers = list_containers(engine_, settings_, call);
+  if (!containers) return tl::unexpected(std::move(containers.error()));
+  std::vector<GpuUse> in_use;
+  for (const json& container : *containers) {
+    auto use = gpu_use_of(at(container, {"Labels"}));
+    if (!use || text_at(container, {"Id"}) == but) continue;
+    const std::string status = text_at(container, {"State"});
+    use->lent = status == "exited" || status == "dead";  // one that was just created is about to start
+    in_use.push_back(std::move(*use));
+  }
+  return in_use;
 }
 
 Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, const Call& call) {
@@ -88,13 +106,9 @@ Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, co
   auto network = ensure_network(engine_, settings_, wanted.owner, call);
   if (!network) return tl::unexpected(std::move(network.error()));
   if (wanted.gpu.count > 0) {
-    auto containers = list_containers(engine_, settings_, call);
-    if (!containers) return tl::unexpected(std::move(containers.error()));
-    std::vector<GpuUse> in_use;
-    for (const json& container : *containers) {
-      if (auto use = gpu_use_of(at(container, {"Labels"}))) in_use.push_back(std::move(*use));
-    }
-    auto gpus = choose_gpus(settings_.gpus, in_use, wanted.gpu);
+    auto in_use = gpus_in_use("", call);
+    if (!in_use) return tl::unexpected(std::move(in_use.error()));
+    auto gpus = choose_gpus(settings_.gpus, *in_use, wanted.gpu);
     if (!gpus) return tl::unexpected(std::move(gpus.error()));
     resolved.gpus = std::move(*gpus);
   }
@@ -140,6 +154,18 @@ Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, con
   if (!lock) return tl::unexpected(std::move(lock.error()));
   auto network = ensure_network(engine_, settings_, wanted.owner, call);
   if (!network) return tl::unexpected(std::move(network.error()));
+  if (found.gpus) {
+    auto in_use = gpus_in_use(found.id, call);
+    if (!in_use) return tl::unexpected(std::move(in_use.error()));
+    std::string taken;
+    for (const std::string& id : gpus_in_the_way(*found.gpus, *in_use))
+      taken += (taken.empty() ? "" : ", ") + id;
+    if (!taken.empty())
+      return failure(Cause::exhausted,
+                     "another environment has taken GPU " + taken + " while " + env(wanted.environment) +
+                         " was stopped: it starts when that is free again; a rebuild takes other GPUs now,"
+                         " and loses what is not on its volumes");
+  }
   // Podman knows a network by its name alone, which leads to the new one.
   const std::string& known = found.network_id;
   if (!known.empty() && known != *network && known != network_name(settings_.install, wanted.owner)) {
@@ -241,6 +267,24 @@ Outcome<std::vector<Observed>> DockerBackend::list(const Call& call) {
     if (auto seen = listed_of(settings_, container)) all.push_back(std::move(*seen));
   }
   return all;
+}
+
+Outcome<Capacity> DockerBackend::capacity(const Call& call) {
+  auto known = facts(call);
+  if (!known) return tl::unexpected(std::move(known.error()));
+  return Capacity{known->cpus * 1000, known->memory};
+}
+
+Outcome<EngineFacts> DockerBackend::facts(const Call& call) {
+  auto info = engine_.find("/info", "ask what it is", call);
+  if (!info) return tl::unexpected(std::move(info.error()));
+  EngineFacts facts;
+  if (!*info) return failure(Cause::failed, "the engine at " + transport_->shown() + " does not know /info");
+  facts.id = text_at(**info, {"ID"});
+  facts.version = text_at(**info, {"ServerVersion"});
+  facts.cpus = number_at(**info, {"NCPU"});
+  facts.memory.count = number_at(**info, {"MemTotal"});
+  return facts;
 }
 
 }  // namespace envgate::backends::docker

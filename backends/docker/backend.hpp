@@ -10,10 +10,18 @@
 
 #include "backends/backend.hpp"
 #include "backends/docker/engine.hpp"
+#include "backends/docker/gpus.hpp"
 #include "backends/docker/images.hpp"
 #include "backends/docker/settings.hpp"
 
 namespace envgate::backends::docker {
+
+struct EngineFacts {
+  std::string id;  // the engine's own, the same over all its addresses
+  std::string version;
+  std::uint64_t cpus = 0;
+  Bytes memory;
+};
 
 class DockerBackend final : public Backend {
  public:
@@ -28,16 +36,23 @@ class DockerBackend final : public Backend {
   Outcome<Observed> observe(const EnvId& environment, const Call& call) override;
   Outcome<std::vector<Observed>> list(const Call& call) override;
 
+  Outcome<Capacity> capacity(const Call& call) override;
+
+  Outcome<EngineFacts> facts(const Call& call);
+
  private:
   struct Found {
     std::string id;
     std::string status;      // the engine's own word
     std::string network_id;  // of its owner's network; empty before its first start
+    std::optional<GpuUse> gpus;
     Observed seen;
   };
   // Nothing: not there. Errors: conflict, if it is not ours.
   Outcome<std::optional<Found>> find(const EnvId& environment, const Call& call);
   Outcome<void> create(const Wanted& wanted, const Image& image, const Call& call);
+  // Of all our containers but that one. Requires: lock_shared_things.
+  Outcome<std::vector<GpuUse>> gpus_in_use(const std::string& but, const Call& call);
   // Leaves a container that may be kept as it is, or makes one.
   Outcome<void> ensure_container(const Wanted& wanted, const Call& call);
   Outcome<void> start(const Found& found, const Wanted& wanted, const Call& call);

@@ -8,6 +8,7 @@
 #include "control/api/message.hpp"
 #include "control/lifecycle/lifecycle.hpp"
 #include "control/machines/pool.hpp"
+#include "control/nodes/nodes.hpp"
 #include "control/publish/redis_publisher.hpp"
 #include "control/reconcile/reconciler.hpp"
 #include "routing/tickets.hpp"
@@ -17,20 +18,25 @@ namespace envgate::control::api {
 struct Context {
   store::Database& database;
   const secrets::SecretBox& box;
-  const settings::SnapshotPtr<ControlSettings>& settings;
+  const ControlSettings& settings;                                   // that control runs with
+  std::function<settings::SnapshotPtr<ControlSettings>()> snapshot;  // with what a reload changed
   Lifecycle& lifecycle;
   Reconciler& reconciler;
   Engines& engines;
+  Nodes& nodes;
   MachineWatch& machines;
   const RedisPublisher* redis;                // null: none is configured
   std::optional<routing::TicketKey> tickets;  // nothing: private ports stay closed
   std::string install;
   std::function<void()> committed;  // after a transaction of one's own
   std::chrono::steady_clock::time_point started;
-  const ControlSettings::Control& control() const { return settings->values.control; }
+  const ControlSettings::Control& control() const { return settings.control; }
 };
 
-// Answers by the table of operations: 404, 405, 403 where that is the answer. Never throws.
+// Who calls by the token of a TLS request. Errors: 401.
+Answer<Caller> caller_by_token(Context& context, const Request& request);
+
+// Answers by the table of operations: 401, 403, 404, 405 where that is the answer. Never throws.
 Response dispatch(Context& context, Request& request);
 
 // One operation: what it is reached by, who may, and what OpenAPI says of it.
@@ -46,6 +52,8 @@ std::vector<Operation> environment_operations();
 std::vector<Operation> change_operations();  // operations, events, routes
 std::vector<Operation> quota_operations();
 std::vector<Operation> machine_operations();
+std::vector<Operation> node_operations();
+std::vector<Operation> token_operations();
 std::vector<Operation> general_operations();  // status, settings, audit, health, OpenAPI
 const std::vector<Operation>& all_operations();
 

@@ -28,13 +28,25 @@ bool matches(std::string_view pattern, const Request& request, std::vector<std::
   return at == request.segments.size();
 }
 
+bool for_monitoring(std::string_view path) {
+  return path == "/metrics" || path == "/healthz" || path == "/readyz";
+}
+
+// How a caller comes by a role.
+std::string remedy_of(const Request& request, Role role) {
+  const std::string name(to_string(role));
+  if (request.door == Door::tls) return "envctl token create --role " + name + " makes one that has it";
+  return "control.groups." + name + " says whose members have it";
+}
+
 }  // namespace
 
 const std::vector<Operation>& all_operations() {
   static const std::vector<Operation> all = [] {
     std::vector<Operation> table;
-    for (const auto& part : {environment_operations(), change_operations(), quota_operations(),
-                             machine_operations(), general_operations()})
+    for (const auto& part :
+         {environment_operations(), change_operations(), quota_operations(), machine_operations(),
+          node_operations(), token_operations(), general_operations()})
       table.insert(table.end(), part.begin(), part.end());
     return table;
   }();
@@ -42,6 +54,13 @@ const std::vector<Operation>& all_operations() {
 }
 
 Response dispatch(Context& context, Request& request) {
+  if (request.door == Door::metrics && !for_monitoring(request.path))
+    return problem_response({404, "not_found", "here are only /metrics, /healthz and /readyz", {}}, request);
+  if (request.door == Door::tls && request.path != "/healthz") {
+    auto caller = caller_by_token(context, request);
+    if (!caller) return problem_response(caller.error(), request);
+    request.caller = std::move(*caller);
+  }
   std::string allowed;
   for (const Operation& operation : all_operations()) {
     if (!matches(operation.path, request, request.names)) continue;
@@ -54,8 +73,8 @@ Response dispatch(Context& context, Request& request) {
           {403,
            "forbidden",
            "this needs the role " + std::string(to_string(operation.role)) + ", and " + request.caller.who +
-               " has " + std::string(to_string(request.caller.role)) + "; control.groups." +
-               std::string(to_string(operation.role)) + " says whose members have it",
+               " has " + std::string(to_string(request.caller.role)) + "; " +
+               remedy_of(request, operation.role),
            {}},
           request);
     try {

@@ -9,7 +9,7 @@ namespace envgate::control::api {
 namespace {
 
 json view(Context& context, const store::Environment& e) {
-  return environment_view(e, context.settings->values.domain);
+  return environment_view(e, context.settings.domain);
 }
 
 Response create(Context& context, const Request& request) {
@@ -112,7 +112,7 @@ Response rebuild(Context& context, const Request& request) {
 Response access(Context& context, const Request& request) {
   const auto access = context.lifecycle.access(request.names[0], asked_of(request));
   if (!access) return problem_response(access.error(), request);
-  Response response = json_response(200, access_view(*access, context.settings->values));
+  Response response = json_response(200, access_view(*access, context.settings));
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }
@@ -160,9 +160,8 @@ Response ticket(Context& context, const Request& request) {
   const std::string text =
       routing::sign_ticket(*context.tickets, *routing::EnvId::parse(id), number, expires);
   Response response = json_response(
-      201,
-      {{"url", port_url(id, number, context.settings->values) + ".well-known/envgate/open?ticket=" + text},
-       {"expires_at", timestamp_of(expires.time_since_epoch().count() * 1000)}});
+      201, {{"url", port_url(id, number, context.settings) + ".well-known/envgate/open?ticket=" + text},
+            {"expires_at", timestamp_of(expires.time_since_epoch().count() * 1000)}});
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }

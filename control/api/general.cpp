@@ -119,7 +119,7 @@ Response metrics_text(Context&, const Request&) {
 
 Response settings_view(Context& context, const Request& request) {
   const std::string key = request.names.empty() ? "" : request.names[0];
-  const auto explained = settings::explain(control_schema(), *context.settings, key);
+  const auto explained = settings::explain(control_schema(), *context.snapshot(), key);
   if (!explained) return problem_response({404, "not_found", explained.error().message, {}}, request);
   json all = json::array();
   for (const settings::Explained& one : *explained)

@@ -13,7 +13,7 @@ constexpr std::size_t kMostKey = 255;
 // Of what makes two requests the same.
 std::string hash_of(const Request& request) {
   const std::string text =
-      request.method + '\n' + request.path + '\n' + request.caller.who + '\n' + request.body;
+      request.method + '\n' + request.path + '\n' + request.caller.principal + '\n' + request.body;
   unsigned char digest[crypto_generichash_BYTES];
   crypto_generichash(digest, sizeof digest, reinterpret_cast<const unsigned char*>(text.data()), text.size(),
                      nullptr, 0);
@@ -23,7 +23,7 @@ std::string hash_of(const Request& request) {
 
 json accepted_view(Context& context, const Accepted& done) {
   return {{"operation", operation_view(done.operation)},
-          {"environment", environment_view(done.environment, context.settings->values.domain)}};
+          {"environment", environment_view(done.environment, context.settings.domain)}};
 }
 
 // The same answer once the operation has ended; nothing before.

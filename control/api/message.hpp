@@ -19,8 +19,16 @@ namespace envgate::control::api {
 enum class Role : std::uint8_t { none, read, operate, admin };
 std::string_view to_string(Role role);
 
+// Where a request came in.
+enum class Door : std::uint8_t {
+  control,  // the Unix socket: the kernel says who calls
+  tls,      // a token says who calls
+  metrics,  // plain HTTP: anybody, who is told health and metrics alone
+};
+
 struct Caller {
-  std::string who = "nobody";  // "uid 0", "token ci (abcd)"
+  std::string principal = "nobody";  // "uid 1000", "token ab12": the same in its next request
+  std::string who = "nobody";        // for the audit: "uid 1000 pid 77", "token ci (ab12) from 192.0.2.1"
   Role role = Role::none;
 };
 
@@ -33,7 +41,9 @@ struct Request {
   std::optional<std::chrono::seconds> wait;  // Prefer: wait=N
   bool old_http = false;                     // HTTP/1.0
   std::string id;                            // ours, for logs and answers
+  Door door = Door::control;
   Caller caller;
+  std::string bearer, peer;        // of a TLS request: its token, the caller's address
   std::vector<std::string> names;  // what stands for the pattern's {...}
 
   std::string parameter(std::string_view name) const;  // empty: not there

@@ -167,6 +167,46 @@ json component_schemas() {
   quota["used"] = object(amounts());
   all["Quota"] = object(std::move(quota));
   all["NewQuota"] = object(amounts());
+  const json gpus = list(object({{"id", text()}, {"model", text()}}, {"model"}));
+  all["NewNode"] = object({{"name", text()},
+                           {"host", text()},
+                           {"address", text()},
+                           {"ca", text()},
+                           {"certificate", text()},
+                           {"private_key", text()},
+                           {"gpus", gpus}},
+                          {"gpus"});
+  all["Node"] = object({{"name", text()},
+                        {"host", nullable(text())},
+                        {"socket", nullable(text())},
+                        {"address", nullable(text())},
+                        {"ca", text()},
+                        {"certificate", text()},
+                        {"private_key", text()},
+                        {"gpus", gpus},
+                        {"state", words({"available", "maintenance", "unreachable"})},
+                        {"reason", text()},
+                        {"environments", whole()},
+                        {"cpu", nullable(number())},
+                        {"memory", nullable(whole())},
+                        {"used", object({{"cpu", number()}, {"memory", whole()}, {"gpu", whole()}})},
+                        {"created_at", nullable(time_text())}});
+  all["NewMachine"] = object({{"name", text()},
+                              {"address", text()},
+                              {"admin_key", text()},
+                              {"ssh_port", port()},
+                              {"user", text()},
+                              {"host_keys", list(text())},
+                              {"region", text()},
+                              {"gpu_model", text()},
+                              {"gpus", whole()},
+                              {"cpu", whole()},
+                              {"memory", size()},
+                              {"disk", size()},
+                              {"price_per_month", text()},
+                              {"labels", {{"type", "object"}, {"additionalProperties", text()}}}},
+                             {"ssh_port", "user", "host_keys", "region", "gpu_model", "gpus", "cpu", "memory",
+                              "disk", "price_per_month", "labels"});
   return all;
 }
 

@@ -4,16 +4,20 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <charconv>
+#include <list>
+#include <mutex>
 #include <thread>
 
+#include "base/ip.hpp"
 #include "base/log.hpp"
-#include "base/metrics.hpp"
 #include "control/api/hub.hpp"
 #include "control/secrets/random.hpp"
 
@@ -23,15 +27,51 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
-using asio::local::stream_protocol;
+using asio::generic::stream_protocol;
 using boost::system::error_code;
 using std::chrono::seconds;
 
 constexpr std::size_t kMostBody = 1 << 20, kMostHead = 16 << 10, kStreamPiece = 64 << 10;
-constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kMostWait{300}, kStreamTick{1};
+constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kHandshake{10}, kGoodbye{2}, kMostWait{300},
+    kStreamTick{1};
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 using PlainStream = beast::basic_stream<stream_protocol>;
+using TlsStream = beast::ssl_stream<PlainStream>;
+using Acceptor = asio::basic_socket_acceptor<stream_protocol>;
+using ContextPtr = std::shared_ptr<asio::ssl::context>;
+
+struct Listener {
+  Door door;
+  Acceptor acceptor;
+  std::size_t open = 0;
+};
+
+// The token of "Authorization: Bearer TOKEN" (RFC 6750).
+std::string bearer_of(beast::string_view value) {
+  constexpr std::size_t kScheme = 7;
+  if (!beast::iequals(value.substr(0, std::min(kScheme, value.size())), "bearer ")) return "";
+  return std::string(value.substr(kScheme));
+}
+
+std::string peer_of_socket(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "an unknown address";
+  return Endpoint::from_sockaddr(address).address.to_string();
+}
+
+// Mozilla's "intermediate" list, as the gateway offers it.
+ContextPtr make_context(const std::string& certificate, const std::string& key, error_code& failed) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_options(context->native_handle(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  context->use_certificate_chain_file(certificate, failed);
+  if (!failed) context->use_private_key_file(key, asio::ssl::context::pem, failed);
+  if (!failed && SSL_CTX_check_private_key(context->native_handle()) != 1)
+    failed = asio::error::invalid_argument;
+  return context;
+}
 
 // RFC 7240: "wait=30", perhaps among others.
 std::optional<seconds> wait_of(beast::string_view prefer) {
@@ -58,6 +98,7 @@ Request request_of(http::request<http::string_body>&& message) {
   request.if_match = text_of(message, http::field::if_match);
   request.idempotency_key = std::string(message["Idempotency-Key"]);
   request.last_event_id = std::string(message["Last-Event-ID"]);
+  request.bearer = bearer_of(message[http::field::authorization]);
   request.wait = wait_of(message["Prefer"]);
   request.body = std::move(message.body());
   return request;
@@ -95,8 +136,9 @@ struct Server::Inside {
   asio::thread_pool workers;
   Hub hub;
   Authenticate authenticate;
-  std::unique_ptr<stream_protocol::acceptor> unix_door;
-  std::size_t unix_open = 0;
+  std::list<Listener> listeners;
+  std::mutex mutex;
+  ContextPtr tls;  // of new connections
   std::thread thread;
 
   // Runs `work` on a worker and comes back to the I/O thread with what it returned. Requires: its captures
@@ -123,10 +165,17 @@ struct Server::Inside {
     co_await sleeper.timer().async_wait(kTuple);
   }
 
-  asio::awaitable<void> accept_unix();
-  asio::awaitable<void> serve_unix(stream_protocol::socket socket);
+  asio::awaitable<void> accept(Listener& listener);
+  asio::awaitable<void> serve_plain(Listener& listener, stream_protocol::socket socket);
+  asio::awaitable<void> serve_tls(Listener& listener, stream_protocol::socket socket);
+  // Whose requests they are, as far as it is known before they are read.
+  struct From {
+    Door door;
+    Caller caller;
+    std::string peer;
+  };
   template <typename S>
-  asio::awaitable<void> serve(S& stream, Caller caller);
+  asio::awaitable<void> serve(S& stream, const From& from);
   template <typename S>
   asio::awaitable<bool> answer(S& stream, Request& request, bool keep_alive);
   template <typename S>
@@ -137,7 +186,7 @@ struct Server::Inside {
 
 // Requests, one after the other, until the caller has gone or has been told to.
 template <typename S>
-asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller) {
+asio::awaitable<void> Server::Inside::serve(S& stream, const From& from) {
   beast::flat_buffer buffer(kMostHead + kMostBody + 4096);
   for (bool first = true;; first = false) {
     http::request_parser<http::string_body> parser;
@@ -150,7 +199,9 @@ asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller) {
     const auto target = parser.get().target();
     std::string path(target.data(), target.size());
     Request request = request_of(parser.release());
-    request.caller = caller;
+    request.door = from.door;
+    request.caller = from.caller;
+    request.peer = from.peer;
     bool go_on = false;
     if (!take_target(path, request)) {
       auto message = message_of(
@@ -258,26 +309,49 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
   }
 }
 
-asio::awaitable<void> Server::Inside::serve_unix(stream_protocol::socket socket) {
-  Caller caller = authenticate(socket.native_handle());
+asio::awaitable<void> Server::Inside::serve_plain(Listener& listener, stream_protocol::socket socket) {
+  From from{listener.door, {}, ""};
+  if (listener.door == Door::control) from.caller = authenticate(socket.native_handle());
   PlainStream stream(std::move(socket));
-  co_await serve(stream, std::move(caller));
+  co_await serve(stream, from);
   error_code ignored;
   stream.socket().shutdown(stream_protocol::socket::shutdown_both, ignored);
-  --unix_open;
+  --listener.open;
 }
 
-asio::awaitable<void> Server::Inside::accept_unix() {
+asio::awaitable<void> Server::Inside::serve_tls(Listener& listener, stream_protocol::socket socket) {
+  const From from{listener.door, {}, peer_of_socket(socket.native_handle())};
+  ContextPtr context;
+  {
+    const std::lock_guard lock(mutex);
+    context = tls;
+  }
+  TlsStream stream(PlainStream(std::move(socket)), *context);
+  beast::get_lowest_layer(stream).expires_after(kHandshake);
+  const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::server, kTuple);
+  if (!error) {
+    co_await serve(stream, from);
+    beast::get_lowest_layer(stream).expires_after(kGoodbye);
+    co_await stream.async_shutdown(kTuple);
+  }
+  --listener.open;
+}
+
+asio::awaitable<void> Server::Inside::accept(Listener& listener) {
   for (;;) {
-    auto [error, socket] = co_await unix_door->async_accept(kTuple);
+    stream_protocol::socket socket(io);
+    const auto [error] = co_await listener.acceptor.async_accept(socket, kTuple);
     if (error == asio::error::operation_aborted) co_return;
     if (error) {  // out of descriptors: those that are open will end
       co_await sleep(kStreamTick);
       continue;
     }
-    if (unix_open >= options.connections) continue;  // closed at once
-    ++unix_open;
-    asio::co_spawn(io, serve_unix(std::move(socket)), asio::detached);
+    if (listener.open >= options.connections) continue;  // closed at once
+    ++listener.open;
+    if (listener.door == Door::tls)
+      asio::co_spawn(io, serve_tls(listener, std::move(socket)), asio::detached);
+    else
+      asio::co_spawn(io, serve_plain(listener, std::move(socket)), asio::detached);
   }
 }
 
@@ -285,15 +359,30 @@ Server::Server(Options options, Handler handler)
     : inside_(std::make_unique<Inside>(options, std::move(handler))) {}
 Server::~Server() { stop(); }
 
-void Server::listen_unix(Fd socket, Authenticate authenticate) {
-  inside_->authenticate = std::move(authenticate);
-  inside_->unix_door =
-      std::make_unique<stream_protocol::acceptor>(inside_->io, stream_protocol(), socket.release());
+void Server::listen(Door door, Fd socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  const stream_protocol protocol(address.ss_family, 0);
+  inside_->listeners.push_back({door, Acceptor(inside_->io, protocol, socket.release()), 0});
+}
+
+void Server::authenticate_by(Authenticate authenticate) { inside_->authenticate = std::move(authenticate); }
+
+Result<void> Server::use_certificate(const std::string& certificate, const std::string& key) {
+  error_code failed;
+  ContextPtr context = make_context(certificate, key, failed);
+  if (failed)
+    return fail(certificate + " and " + key + " are no certificate and its key: " + failed.message());
+  const std::lock_guard lock(inside_->mutex);
+  inside_->tls = std::move(context);
+  return {};
 }
 
 void Server::start() {
   Inside& inside = *inside_;
-  if (inside.unix_door) asio::co_spawn(inside.io, inside.accept_unix(), asio::detached);
+  for (Listener& listener : inside.listeners)
+    asio::co_spawn(inside.io, inside.accept(listener), asio::detached);
   inside.thread = std::thread([&inside] { inside.io.run(); });
 }
 

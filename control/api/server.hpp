@@ -1,6 +1,7 @@
-// The API's server: HTTP/1.1 on the control socket, whose peers the kernel vouches for. One thread does all
-// I/O (Asio, Beast); workers run the handlers, which block for the database. Everything a caller sends is
-// bounded in size and time; whoever reads too slowly is disconnected. Thread: main's.
+// The API's server: HTTP/1.1 on the control socket, whose peers the kernel vouches for; over TLS, where
+// tokens do; and without either for what monitoring reads. One thread does all I/O (Asio, Beast); workers run
+// the handlers, which block for the database. Everything a caller sends is bounded in size and time; whoever
+// reads too slowly is disconnected. Thread: main's.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,7 @@ class Server {
  public:
   struct Options {
     unsigned workers = 4;
-    std::size_t connections = 512;  // at once
+    std::size_t connections = 512;  // at once, at each door
   };
   using Handler = std::function<Response(Request&)>;   // on a worker
   using Authenticate = std::function<Caller(int fd)>;  // a connected Unix peer; on the I/O thread
@@ -25,7 +26,12 @@ class Server {
   Server(Options options, Handler handler);
   ~Server();
 
-  void listen_unix(Fd socket, Authenticate authenticate);
+  // Requires: before start(); a Unix socket for Door::control, and a certificate for Door::tls.
+  void listen(Door door, Fd socket);
+  void authenticate_by(Authenticate authenticate);  // callers of Door::control
+  // PEM files: the chain, leaf first. For new connections from now on. Errors: with the file's name; what was
+  // used before stays in use. Thread: any.
+  Result<void> use_certificate(const std::string& certificate, const std::string& key);
   void start();
   void stop();  // open requests are cut
   // Something changed in the database: streams and waiting requests look again. Thread: any.

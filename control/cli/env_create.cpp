@@ -36,7 +36,7 @@ constexpr Option kOptions[] = {
     {"--pull", 0, "missing|always|never", "when the image is fetched"},
     {"--registry-user", 0, "USER", "who fetches the image"},
     {"--registry-password", 0, "FILE", "a file with the password for that; - is standard input"},
-    {"--node", 0, "NODE", "the Docker engine that runs it (local if left out)"},
+    {"--node", 0, "NODE", "the Docker engine that runs it (the least used if left out)"},
     {"--keep-volumes", 0, "", "its named volumes stay when it is deleted, as by --policy volumes=keep"},
     {"--policy", 0, "KEY=VALUE", "volumes=keep, allow_from=10.0.0.0/8,10.1.2.3 or restart=false", true},
     {"--dry-run", 0, "", "only check; nothing is made"},

@@ -1,6 +1,7 @@
 // The backends that this controller drives, by kind and node: "docker/local". Thread: any.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,13 @@
 
 namespace envgate::control {
 
+// What is known of an engine only by asking it. Thread: any.
+struct EngineState {
+  std::atomic<bool> answers{true};       // at the last look
+  std::atomic<long long> cpu_millis{0};  // all that it has; 0: not known yet
+  std::atomic<long long> memory_bytes{0};
+};
+
 struct Engine {
   std::string key;  // "docker/local"; "physical/pool"
   std::shared_ptr<backends::Backend> backend;
@@ -18,6 +26,10 @@ struct Engine {
   std::chrono::milliseconds timeout{std::chrono::minutes(30)};
   std::chrono::seconds grace{10};
   std::chrono::milliseconds resync{0};  // listed no more often than this; 0: each time
+  long long gpus = 0;
+  std::shared_ptr<EngineState> state = std::make_shared<EngineState>();
+
+  std::string node() const { return key.substr(key.find('/') + 1); }
 };
 using EnginePtr = std::shared_ptr<const Engine>;
 
@@ -27,6 +39,10 @@ class Engines {
     const std::lock_guard lock(mutex_);
     auto made = std::make_shared<const Engine>(std::move(engine));
     engines_[made->key] = std::move(made);
+  }
+  void remove(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    engines_.erase(key);
   }
   EnginePtr find(const std::string& key) const {
     const std::lock_guard lock(mutex_);

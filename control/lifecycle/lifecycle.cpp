@@ -3,6 +3,7 @@
 #include "backends/words.hpp"
 #include "control/lifecycle/bind_probe.hpp"
 #include "control/lifecycle/fields.hpp"
+#include "control/lifecycle/placement.hpp"
 #include "control/lifecycle/route_body.hpp"
 #include "control/lifecycle/spec.hpp"
 #include "control/store/audit.hpp"
@@ -85,6 +86,11 @@ json remade_for(const Spec& spec, const std::string& backend, bool ports_publish
 
 }  // namespace
 
+struct Lifecycle::Body {
+  Spec spec;
+  std::vector<EnginePtr> nodes;  // that could have it
+};
+
 std::string secret_owner(const std::string& environment, const char* name) {
   return environment + "/" + name;
 }
@@ -111,11 +117,11 @@ void Lifecycle::validate(Fields& fields, const Spec& spec, const std::string& ow
                          const std::string& backend, const std::string& node) const {
   const EnginePtr engine = engines_.find(Engines::key_of(backend, node));
   if (!engine) {
-    fields.errors.push_back(
-        {spec.node.empty() ? "/backend" : "/spec/node",
-         backend == "physical"
-             ? "is not available: no pool of machines is set up"
-             : "there is no node " + node + "; set control.docker.socket, or add it (envctl node add)"});
+    fields.errors.push_back({spec.node.empty() ? "/backend" : "/spec/node",
+                             backend == "physical"
+                                 ? "is not available: no pool of machines is set up"
+                                 : "there is no node" + (node.empty() ? "" : " " + node) +
+                                       "; set control.docker.socket, or add one (envctl node add)"});
     return;
   }
   backends::Wanted wanted = spec.wanted;
@@ -134,8 +140,29 @@ void Lifecycle::validate(Fields& fields, const Spec& spec, const std::string& ow
   }
 }
 
+std::vector<EnginePtr> Lifecycle::candidates(Fields& fields, const Spec& spec, const std::string& owner,
+                                             const std::string& backend) const {
+  std::vector<EnginePtr> good;
+  std::optional<Fields> first;
+  for (const EnginePtr& engine : engines_.all()) {
+    const std::string node = engine->node();
+    if (!engine->key.starts_with(backend + "/") || (!spec.node.empty() && spec.node != node)) continue;
+    Fields here;
+    validate(here, spec, owner, backend, node);
+    if (here.good()) good.push_back(engine);
+    if (!first || node == "local") first = std::move(here);
+  }
+  if (!good.empty()) return good;
+  if (!first) {
+    first.emplace();
+    validate(*first, spec, owner, backend, spec.node);  // says that there is none
+  }
+  fields.errors.insert(fields.errors.end(), first->errors.begin(), first->errors.end());
+  return good;
+}
+
 // Everything of a create's body that can be checked without the database, into `e`.
-Answer<Spec> Lifecycle::read_body(const json& body, Environment& e) const {
+Answer<Lifecycle::Body> Lifecycle::read_body(const json& body, Environment& e) const {
   Fields f;
   const Place root = Fields::root(body);
   if (!f.object(root, {"name", "owner", "backend", "spec", "policy"})) {
@@ -156,16 +183,16 @@ Answer<Spec> Lifecycle::read_body(const json& body, Environment& e) const {
   const json none = json::object();
   const Place spec_at = Fields::member(root, "spec"), policy_at = Fields::member(root, "policy");
   f.missing(spec_at);
-  Spec spec = parse_spec(f, spec_at.exists() ? *spec_at.value : none, e.backend);
+  Body read;
+  Spec& spec = read.spec = parse_spec(f, spec_at.exists() ? *spec_at.value : none, e.backend);
   if (spec_at.exists() && !spec_at.value->is_object()) f.wrong(spec_at, "is not an object");
   const Policy policy = parse_policy(f, policy_at.exists() ? *policy_at.value : none);
-  e.node = e.backend == "docker" ? (spec.node.empty() ? "local" : spec.node) : "";
-  if (spec_at.exists()) validate(f, spec, e.owner.empty() ? "x" : e.owner, e.backend, e.node);
+  if (spec_at.exists()) read.nodes = candidates(f, spec, e.owner.empty() ? "x" : e.owner, e.backend);
   if (!f.good()) return tl::unexpected(invalid(std::move(f)));
   e.spec = write_json(spec_json(spec, e.backend));
   e.policy = write_json(policy_json(policy));
   e.resources = resources_of(spec);
-  return spec;
+  return read;
 }
 
 Result<void> Lifecycle::lease(Transaction& t, Environment& e, const Spec& spec) const {
@@ -194,7 +221,8 @@ Result<void> Lifecycle::lease(Transaction& t, Environment& e, const Spec& spec) 
   return {};
 }
 
-Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Spec& spec, const Asked& asked) {
+Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Body& body, const Asked& asked) {
+  const Spec& spec = body.spec;
   if (store::find_environment(t, e.id))
     return fail("environment id " + e.id + " was used before", store::kConflict);
   if (e.backend == "physical") {
@@ -211,6 +239,10 @@ Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Spec& sp
     if (!machine) return Failure(machine.error());
     e.node = machine->name;
     e.resources = {machine->cpu * 1000, machine->memory_bytes, machine->gpus, 0};
+  } else {
+    auto node = choose_node(t, body.nodes, e.resources);
+    if (!node) return Failure(node.error());
+    e.node = std::move(*node);
   }
   if (auto fits = store::check_quota(t, e.owner, e.resources, 1); !fits) return Failure(fits.error());
   if (auto leased = lease(t, e, spec); !leased) return Failure(leased.error());
@@ -231,8 +263,8 @@ Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Spec& sp
 
 Answer<Accepted> Lifecycle::create(const json& body, const Asked& asked, bool dry_run) {
   Environment e;
-  const auto spec = read_body(body, e);
-  if (!spec) return tl::unexpected(spec.error());
+  const auto read = read_body(body, e);
+  if (!read) return tl::unexpected(read.error());
   e.id = secrets::make_id();
   constexpr int kRehearsed = -100;  // rolls back what would have been
   Accepted rehearsed;
@@ -240,7 +272,7 @@ Answer<Accepted> Lifecycle::create(const json& body, const Asked& asked, bool dr
     auto before = answered_before(t, asked);
     if (!before) return Failure(before.error());
     if (*before) return std::move(**before);
-    auto inserted = insert(t, e, *spec, asked);
+    auto inserted = insert(t, e, *read, asked);
     if (inserted && dry_run) {
       rehearsed = std::move(*inserted);
       return fail("", kRehearsed);

@@ -61,13 +61,17 @@ class Lifecycle {
   Answer<Access> access(const std::string& id, const Asked& asked);
 
  private:
+  struct Body;
   using Change = std::function<Result<void>(store::Transaction&, store::Environment&)>;
   Answer<Accepted> accept(const std::string& id, const std::string& kind, const Asked& asked,
                           const Change& change);
-  Result<Accepted> insert(store::Transaction& t, store::Environment e, const Spec& spec, const Asked& asked);
+  Result<Accepted> insert(store::Transaction& t, store::Environment e, const Body& body, const Asked& asked);
   void validate(Fields& fields, const Spec& spec, const std::string& owner, const std::string& backend,
                 const std::string& node) const;
-  Answer<Spec> read_body(const nlohmann::json& body, store::Environment& e) const;
+  // The nodes that could have it. Where none could, `fields` has what the first of them says.
+  std::vector<EnginePtr> candidates(Fields& fields, const Spec& spec, const std::string& owner,
+                                    const std::string& backend) const;
+  Answer<Body> read_body(const nlohmann::json& body, store::Environment& e) const;
   Result<void> lease(store::Transaction& t, store::Environment& e, const Spec& spec) const;
   std::string seal_password(const std::string& id) const;
 

@@ -2,85 +2,92 @@
 
 namespace envgate::control {
 
-void Queue::schedule(const std::string& id, Entry& entry, Clock::time_point due) {
-  due_.erase({entry.due, id});
+void Queue::schedule(const std::string& id, Entry& entry, const std::string& engine, Clock::time_point due) {
+  lanes_[entry.engine].due.erase({entry.due, id});
+  entry.engine = engine;
   entry.due = due;
-  due_.insert({due, id});
-  changed_.notify_all();
+  lanes_[engine].due.insert({due, id});
+  changed_.notify_one();
 }
 
 void Queue::nudge(const std::string& id, const std::string& engine) {
   const std::lock_guard lock(mutex_);
-  Entry& entry = entries_[id];
+  const auto [found, fresh] = entries_.try_emplace(id, Entry{engine, {}, 0, false, false});
+  Entry& entry = found->second;
   if (entry.working) {
     entry.nudged = true;
     return;
   }
-  entry.engine = engine;
   entry.attempts = 0;
-  schedule(id, entry, Clock::now());
+  schedule(id, entry, engine, Clock::now());
 }
 
 void Queue::nudge_if_idle(const std::string& id, const std::string& engine) {
   const std::lock_guard lock(mutex_);
-  const auto [found, fresh] = entries_.try_emplace(id);
-  if (!fresh) return;
-  found->second.engine = engine;
-  schedule(id, found->second, Clock::now());
+  const auto [found, fresh] = entries_.try_emplace(id, Entry{engine, {}, 0, false, false});
+  if (fresh) schedule(id, found->second, engine, Clock::now());
 }
 
 void Queue::nudge_waiting(const std::string& engine) {
   const std::lock_guard lock(mutex_);
-  for (auto& [id, entry] : entries_)
-    if (entry.engine == engine && !entry.working) schedule(id, entry, Clock::now());
+  const std::set<std::pair<Clock::time_point, std::string>> waiting = lanes_[engine].due;
+  for (const auto& [due, id] : waiting) schedule(id, entries_[id], engine, Clock::now());
 }
 
 void Queue::set_limit(const std::string& engine, unsigned most) {
   const std::lock_guard lock(mutex_);
-  limits_[engine] = most;
+  lanes_[engine].most = most;
+  changed_.notify_one();
+}
+
+Queue::Lane* Queue::next_lane() {
+  Lane* next = nullptr;
+  for (auto& [engine, lane] : lanes_) {
+    if (lane.due.empty() || lane.working >= lane.most) continue;
+    if (next == nullptr || lane.due.begin()->first < next->due.begin()->first) next = &lane;
+  }
+  return next;
 }
 
 std::optional<Queue::Item> Queue::take() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (closed_) return std::nullopt;
-    const auto now = Clock::now();
-    auto next = due_.begin();
-    for (; next != due_.end() && next->first <= now; ++next) {
-      Entry& entry = entries_[next->second];
-      const auto limit = limits_.find(entry.engine);
-      if (limit != limits_.end() && working_[entry.engine] >= limit->second) continue;
-      Item item{next->second, entry.engine, entry.attempts};
-      due_.erase(next);
+    Lane* const lane = next_lane();
+    if (lane == nullptr) {
+      changed_.wait(lock);
+    } else if (const auto due = lane->due.begin()->first; due > Clock::now()) {
+      changed_.wait_until(lock, due);
+    } else {
+      Entry& entry = entries_[lane->due.begin()->second];
+      Item item{lane->due.begin()->second, entry.engine, entry.attempts};
+      lane->due.erase(lane->due.begin());
       entry.working = true;
-      ++working_[entry.engine];
+      ++lane->working;
       ++in_work_;
+      changed_.notify_one();  // somebody else is to wait for the next one now
       return item;
     }
-    if (next == due_.end())
-      changed_.wait(lock);
-    else
-      changed_.wait_until(lock, next->first);
   }
 }
 
 void Queue::finish(const Item& item, std::optional<Clock::time_point> next, unsigned attempts) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[item.id];
-  --working_[item.engine];
+  --lanes_[item.engine].working;
   --in_work_;
   entry.working = false;
   if (entry.nudged) {
     entry.nudged = false;
     entry.attempts = 0;
-    schedule(item.id, entry, Clock::now());
+    schedule(item.id, entry, entry.engine, Clock::now());
   } else if (next) {
     entry.attempts = attempts;
-    schedule(item.id, entry, *next);
+    schedule(item.id, entry, entry.engine, *next);
   } else {
     entries_.erase(item.id);
   }
-  changed_.notify_all();  // there is room for another of this engine
+  changed_.notify_one();  // there is room for another of this engine
 }
 
 void Queue::done(const Item& item) { finish(item, std::nullopt, 0); }
@@ -97,7 +104,9 @@ void Queue::close() {
 
 std::size_t Queue::waiting() const {
   const std::lock_guard lock(mutex_);
-  return due_.size();
+  std::size_t waiting = 0;
+  for (const auto& [engine, lane] : lanes_) waiting += lane.due.size();
+  return waiting;
 }
 
 std::size_t Queue::working() const {

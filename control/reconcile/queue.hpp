@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 namespace envgate::control {
 
@@ -45,14 +47,18 @@ class Queue {
     bool working = false;
     bool nudged = false;  // while it is worked on
   };
-  void schedule(const std::string& id, Entry& entry, Clock::time_point due);
+  struct Lane {  // of one engine
+    std::set<std::pair<Clock::time_point, std::string>> due;
+    unsigned working = 0, most = UINT_MAX;
+  };
+  void schedule(const std::string& id, Entry& entry, const std::string& engine, Clock::time_point due);
   void finish(const Item& item, std::optional<Clock::time_point> next, unsigned attempts);
+  Lane* next_lane();  // the one that is due first of those with room; null: none
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, Entry> entries_;
-  std::set<std::pair<Clock::time_point, std::string>> due_;
-  std::map<std::string, unsigned> working_, limits_;  // by engine
+  std::unordered_map<std::string, Entry> entries_;
+  std::map<std::string, Lane> lanes_;
   std::size_t in_work_ = 0;
   bool closed_ = false;
 };

@@ -21,7 +21,8 @@ using store::Desired;
 using store::Environment;
 using store::Transaction;
 
-constexpr unsigned kMostWorkers = 32;
+constexpr unsigned kWorkers = 32;  // most of them wait: for an engine, or for something to do
+constexpr char kLook[] = "look ";  // before an engine's key, in the queue; no environment's id has a blank
 constexpr long long kKeptChanges = 10'000;
 constexpr std::chrono::hours kOperationsKept{24 * 30}, kAnswersKept{24};
 
@@ -51,12 +52,13 @@ bool differs(const Environment& e, const backends::Observed* seen) {
 
 Reconciler::Reconciler(store::Database& database, const secrets::SecretBox& box,
                        const ControlSettings& settings, const Engines& engines,
-                       std::function<void()> committed)
+                       std::function<void()> committed, std::function<void()> before_look)
     : database_(database),
       settings_(settings),
       engines_(engines),
       token_(secrets::make_id()),
       committed_(std::move(committed)),
+      before_look_(std::move(before_look)),
       pass_(database, box, settings, engines, token_, committed_) {}
 
 Reconciler::~Reconciler() { stop(); }
@@ -65,14 +67,9 @@ Result<void> Reconciler::start() {
   auto living = database_.read(
       [](Transaction& t) -> Result<std::vector<store::Living>> { return store::living_environments(t); });
   if (!living) return Failure(living.error());
-  unsigned workers = 0;
-  for (const EnginePtr& engine : engines_.all()) {
-    queue_.set_limit(engine->key, engine->concurrency);
-    workers += engine->concurrency;
-  }
+  for (const EnginePtr& engine : engines_.all()) queue_.set_limit(engine->key, engine->concurrency);
   for (const store::Living& one : *living) queue_.nudge(one.id, Engines::key_of(one.backend, one.node));
-  workers = std::clamp(workers, 2u, kMostWorkers);
-  for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
+  for (unsigned i = 0; i < kWorkers; ++i) threads_.emplace_back([this] { work(); });
   threads_.emplace_back([this] { watch(); });
   threads_.emplace_back([this] { keep_claims(); });
   return {};
@@ -90,7 +87,17 @@ void Reconciler::stop() {
 }
 
 void Reconciler::work() {
-  while (auto item = queue_.take()) one(*item);
+  while (auto item = queue_.take()) {
+    if (item->id.starts_with(kLook))
+      look(*item);
+    else
+      one(*item);
+  }
+}
+
+void Reconciler::look(const Queue::Item& item) {
+  if (const EnginePtr engine = engines_.find(item.id.substr(std::size(kLook) - 1))) compare(*engine);
+  queue_.done(item);
 }
 
 void Reconciler::one(const Queue::Item& item) {
@@ -127,15 +134,17 @@ void Reconciler::watch() {
   const std::stop_token stop = stopping_.get_token();
   std::map<std::string, std::chrono::steady_clock::time_point> next_look;
   while (!stop.stop_requested()) {
+    before_look_();
     const auto now = std::chrono::steady_clock::now();
-    for (const EnginePtr& engine : engines_.all()) {
-      if (stop.stop_requested()) return;
+    const std::vector<EnginePtr> engines = engines_.all();
+    for (const EnginePtr& engine : engines) {
       queue_.set_limit(engine->key, engine->concurrency);
       auto& next = next_look[engine->key];
       if (now < next) continue;
       next = now + engine->resync;
-      compare(*engine);
+      queue_.nudge_if_idle(kLook + engine->key, kLook + engine->key);
     }
+    forget_health(engines);
     tidy();
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, settings_.control.reconcile.resync, [this] { return resync_now_; });
@@ -147,6 +156,11 @@ void Reconciler::watch() {
 void Reconciler::compare(const Engine& engine) {
   backends::Call call = backends::Call::within(std::chrono::seconds(30));
   call.cancel = stopping_.get_token();
+  if (engine.state->cpu_millis == 0) {
+    const auto has = engine.backend->capacity(call);
+    if (has) engine.state->cpu_millis = static_cast<long long>(has->cpu_millis);
+    if (has) engine.state->memory_bytes = static_cast<long long>(has->memory.count);
+  }
   const auto listed = engine.backend->list(call);
   if (!listed) {
     if (listed.error().cause != backends::Cause::cancelled) note_health(engine, listed.error().message, 0, 0);
@@ -167,10 +181,18 @@ void Reconciler::compare(const Engine& engine) {
     if (differs(e, found == seen.end() ? nullptr : found->second)) queue_.nudge_if_idle(e.id, engine.key);
     if (found != seen.end()) seen.erase(found);
   }
-  std::vector<routing::EnvId> orphans;
-  for (const auto& [id, one] : seen) orphans.push_back(one->environment);
-  note_health(engine, "", rows->size(), orphans.size());
-  sweep(engine, orphans);
+  const auto orphans = database_.read([&](Transaction& t) -> Result<std::vector<routing::EnvId>> {
+    std::vector<routing::EnvId> all;
+    for (const auto& [id, one] : seen) {
+      // An engine that is two nodes by mistake has the other's environments: those are no orphans.
+      const auto row = store::find_environment(t, id);
+      if (!row || row->state == store::State::deleted) all.push_back(one->environment);
+    }
+    return all;
+  });
+  if (!orphans) return log::error("resync_failed").error(orphans.error()), void();
+  note_health(engine, "", rows->size(), orphans->size());
+  sweep(engine, *orphans);
 }
 
 void Reconciler::sweep(const Engine& engine, const std::vector<routing::EnvId>& orphans) {
@@ -210,7 +232,7 @@ void Reconciler::note_health(const Engine& engine, const std::string& error, std
     EngineHealth& health = entry->second;
     came_back = error.empty() && !health.answers;
     went = !error.empty() && (health.answers || fresh);
-    health.answers = error.empty();
+    health.answers = engine.state->answers = error.empty();
     health.error = error;
     if (error.empty()) health.environments = environments, health.orphans = orphans;
   }
@@ -218,6 +240,14 @@ void Reconciler::note_health(const Engine& engine, const std::string& error, std
   if (!came_back) return;
   log::info("engine_back").text("engine", engine.key);
   queue_.nudge_waiting(engine.key);
+}
+
+void Reconciler::forget_health(const std::vector<EnginePtr>& living) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(health_, [&](const auto& entry) {
+    return std::none_of(living.begin(), living.end(),
+                        [&](const EnginePtr& engine) { return engine->key == entry.first; });
+  });
 }
 
 std::map<std::string, Reconciler::EngineHealth> Reconciler::health() const {

@@ -3,8 +3,9 @@
 // differs, and sweeps orphans: things with our labels that no environment explains. Unlabelled things it
 // never sees.
 //
-// Threads: workers, which make passes (pass.hpp); one that lists; one that keeps the claims of the passes
-// that are going on alive. Public functions: any thread.
+// Threads: workers, which make passes (pass.hpp) and look at engines, so that one that hangs holds up no
+// other; one that says when to look; one that keeps the claims of the passes that are going on alive. Public
+// functions: any thread.
 #pragma once
 
 #include <atomic>
@@ -30,9 +31,11 @@ class Reconciler {
     std::size_t environments = 0, orphans = 0;
   };
 
-  // `committed` runs after each transaction that changed something, on any thread.
-  Reconciler(store::Database& database, const secrets::SecretBox& box, const ControlSettings& settings,
-             const Engines& engines, std::function<void()> committed);
+  // `committed` runs after each transaction that changed something, on any thread; `before_look` before each
+  // look at everything, to bring `engines` up to date.
+  Reconciler(
+      store::Database& database, const secrets::SecretBox& box, const ControlSettings& settings,
+      const Engines& engines, std::function<void()> committed, std::function<void()> before_look = [] {});
   ~Reconciler();
 
   // Everything that is not deleted gets a pass. Errors: the database.
@@ -49,19 +52,21 @@ class Reconciler {
  private:
   void work();
   void one(const Queue::Item& item);
+  void look(const Queue::Item& item);
   void watch();
   void keep_claims();
   void compare(const Engine& engine);
   void sweep(const Engine& engine, const std::vector<routing::EnvId>& orphans);
   void note_health(const Engine& engine, const std::string& error, std::size_t environments,
                    std::size_t orphans);
+  void forget_health(const std::vector<EnginePtr>& living);
   void tidy();
 
   store::Database& database_;
   const ControlSettings& settings_;
   const Engines& engines_;
   const std::string token_;
-  std::function<void()> committed_;
+  std::function<void()> committed_, before_look_;
   Pass pass_;
   Queue queue_;
   std::stop_source stopping_;

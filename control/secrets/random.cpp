@@ -25,6 +25,18 @@ std::string pick(std::string_view alphabet, std::size_t count) {
 
 std::string make_id() { return pick("abcdefghijklmnopqrstuvwxyz0123456789", 16); }
 
+std::string make_token() {
+  constexpr std::size_t kDrawn = 43;
+  return "envgate_" + pick(std::string(kLower).append(kUpper).append(kDigits), kDrawn);
+}
+
+std::string hash_of_token(std::string_view token) {
+  unsigned char digest[crypto_hash_sha256_BYTES];
+  crypto_hash_sha256(digest, reinterpret_cast<const unsigned char*>(token.data()), token.size());
+  char hex[2 * sizeof digest + 1];
+  return sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
+}
+
 std::uint32_t random_below(std::uint32_t bound) {
   CHECK(sodium_init() >= 0);
   return randombytes_uniform(bound);

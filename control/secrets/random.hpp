@@ -1,4 +1,4 @@
-// Ids and passwords from the operating system's random source, without bias. Thread: any.
+// Ids, passwords and tokens from the operating system's random source, without bias. Thread: any.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,11 @@ namespace envgate::control::secrets {
 
 // 16 of [a-z0-9].
 std::string make_id();
+
+// "envgate_" and 43 of [A-Za-z0-9]: 256 bits, which nobody guesses, so that a plain hash of it keeps it.
+std::string make_token();
+// SHA-256 in hexadecimal.
+std::string hash_of_token(std::string_view token);
 
 std::uint32_t random_below(std::uint32_t bound);  // Requires: bound > 0
 

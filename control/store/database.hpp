@@ -31,6 +31,7 @@ enum Refusal : int {
   kPrecondition = -5,
   kInvalid = -6,
   kNoMachine = -7,
+  kNoNode = -8,
 };
 
 // An open transaction, valid only inside the function given to `Database::transaction`.

@@ -50,10 +50,11 @@ constexpr std::array kVersion1 = {
     " reason TEXT NOT NULL, reachable BIGINT NOT NULL, environment TEXT NOT NULL, version BIGINT NOT NULL,"
     " created BIGINT NOT NULL, updated BIGINT NOT NULL, checked BIGINT NOT NULL)",
     "CREATE INDEX machines_environment ON machines (environment)",
-    "CREATE TABLE nodes (name TEXT PRIMARY KEY, host TEXT NOT NULL, ca TEXT NOT NULL,"
-    " certificate TEXT NOT NULL, private_key TEXT NOT NULL, address TEXT NOT NULL, created BIGINT NOT NULL)",
-    "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL, role TEXT NOT NULL,"
-    " created BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL)",
+    "CREATE TABLE nodes (name TEXT PRIMARY KEY, host TEXT NOT NULL, address TEXT NOT NULL, ca TEXT NOT NULL,"
+    " certificate TEXT NOT NULL, private_key TEXT NOT NULL, gpus TEXT NOT NULL,"
+    " engine_id TEXT NOT NULL UNIQUE, open BIGINT NOT NULL, created BIGINT NOT NULL)",
+    "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE,"
+    " role TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL)",
     "CREATE TABLE head (id BIGINT PRIMARY KEY, install TEXT NOT NULL, key_check TEXT NOT NULL,"
     " outbox_seq BIGINT NOT NULL, event_seq BIGINT NOT NULL, audit_seq BIGINT NOT NULL,"
     " audit_hash TEXT NOT NULL)",

@@ -92,7 +92,7 @@ Result<void> Server::bind(const gateway::GatewaySettings& settings) {
     if (!opened) return opened;
   }
   if (!settings.metrics.bind) return {};
-  return open_door(net::bind_listener(*settings.metrics.bind, {.reuse_port = false, .backlog = 64}), false);
+  return open_door(bind_listener(*settings.metrics.bind, {.reuse_port = false, .backlog = 64}), false);
 }
 
 void Server::start() {

@@ -1,10 +1,10 @@
-// A listening socket: bound (while the process may still have the right to), then listening on a reactor.
-// Thread: bind_listener any; Listener the reactor's.
+// A listening socket (base/tcp_listen.hpp made it) on a reactor. Thread: the reactor's.
 #pragma once
 
 #include "base/fd.hpp"
 #include "base/ip.hpp"
 #include "base/result.hpp"
+#include "base/tcp_listen.hpp"
 #include "gateway/loop/reactor.hpp"
 
 namespace envgate::net {
@@ -13,17 +13,6 @@ struct Accepted {
   Fd fd;
   Endpoint peer;
 };
-
-struct BindOptions {
-  bool reuse_port = false;  // several sockets share the port, one per reactor
-  int backlog = 4096;       // capped by net.core.somaxconn
-};
-
-// A non-blocking TCP socket that listens. An address of all zeros is "::" with IPV6_V6ONLY off, or 0.0.0.0
-// where the machine has no IPv6. Errors: the errno with the address in the message.
-Result<Fd> bind_listener(const Endpoint& local, const BindOptions& options);
-
-Result<Endpoint> local_endpoint(int fd);
 
 class Listener {
  public:

@@ -232,5 +232,19 @@ TEST(Gpus, ExclusiveAndShared) {
             Ids{"0"});
 }
 
+TEST(Gpus, AStoppedOnesAreLentAndTakenLast) {
+  const std::vector<GpuDevice> devices = {{"0", "a100"}, {"1", "a100"}};
+  const GpuUse stopped{{"0"}, false, true};
+  using Ids = std::vector<std::string>;
+  EXPECT_EQ(choose_gpus(devices, {stopped}, {1, "", GpuMode::exclusive}).value(), Ids{"1"});
+  EXPECT_EQ(choose_gpus(devices, {stopped}, {2, "", GpuMode::exclusive}).value(), (Ids{"1", "0"}));
+  EXPECT_EQ(gpus_in_the_way(stopped, {}), Ids{});
+  EXPECT_EQ(gpus_in_the_way(stopped, {{{"0"}, false, true}}), Ids{})
+      << "another one that does not run either";
+  EXPECT_EQ(gpus_in_the_way(stopped, {{{"1", "0"}, false}}), Ids{"0"});
+  EXPECT_EQ(gpus_in_the_way(stopped, {{{"0"}, true}}), Ids{"0"}) << "alone is alone";
+  EXPECT_EQ(gpus_in_the_way({{"0"}, true}, {{{"0"}, true}}), Ids{});
+}
+
 }  // namespace
 }  // namespace envgate::backends::docker

@@ -17,7 +17,7 @@ using namespace backends;
 
 class FakeBackend final : public Backend {
  public:
-  std::atomic<int> ensures = 0, stops = 0, destroys = 0, at_once = 0, most_at_once = 0;
+  std::atomic<int> ensures = 0, lists = 0, stops = 0, destroys = 0, at_once = 0, most_at_once = 0;
   std::chrono::milliseconds slow{0};
 
   void fail_with(std::optional<backends::Failure> failure) {
@@ -97,6 +97,7 @@ class FakeBackend final : public Backend {
     return found == things_.end() ? absent(id) : found->second;
   }
   Outcome<std::vector<Observed>> list(const Call&) override {
+    ++lists;
     const std::lock_guard lock(mutex_);
     if (failure_) return tl::unexpected(*failure_);
     std::vector<Observed> all;
