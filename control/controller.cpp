@@ -67,7 +67,8 @@ Caller caller_of(int fd, const Groups& groups) {
   Caller caller;
   const auto peer = peer_of(fd);
   if (!peer) return caller;
-  caller.who = "uid " + std::to_string(peer->uid) + " pid " + std::to_string(peer->pid);
+  caller.account = "uid " + std::to_string(peer->uid);
+  caller.who = caller.account + " pid " + std::to_string(peer->pid);
   const auto member = [&](const std::optional<gid_t>& group) { return group && peer->in_group(*group); };
   if (peer->is_ours() || member(groups.admin))
     caller.role = Role::admin;

@@ -1,11 +1,14 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/utf8.hpp"
 #include "control/api/context.hpp"
 #include "control/api/handling.hpp"
 
 namespace envgate::control::api {
 namespace {
+
+constexpr std::size_t kMostKey = 255;
 
 // The pattern's segments against the request's: {...} stands for one that is not empty.
 bool matches(std::string_view pattern, const Request& request, std::vector<std::string>& names) {
@@ -42,11 +45,17 @@ const std::vector<Operation>& all_operations() {
 }
 
 Response dispatch(Context& context, Request& request) {
+  if (request.idempotency_key.size() > kMostKey || !is_utf8(request.idempotency_key))
+    return problem_response({422, "invalid", "Idempotency-Key is longer than 255 bytes, or not UTF-8", {}},
+                            request);
+  // RFC 9110, 9.3.2: HEAD is GET without the content, which the server leaves out.
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
   std::string allowed;
   for (const Operation& operation : all_operations()) {
     if (!matches(operation.path, request, request.names)) continue;
-    if (operation.method != request.method) {
+    if (operation.method != method) {
       allowed.append(allowed.empty() ? "" : ", ").append(operation.method);
+      if (operation.method == "GET") allowed += ", HEAD";
       continue;
     }
     if (request.caller.role < operation.role)

@@ -141,8 +141,14 @@ Response audit(Context& context, const Request& request) {
   const store::AuditFilter filter{request.parameter("who"), request.parameter("action"),
                                   request.parameter("object")};
   long long after = 0;
-  std::from_chars(paging->page.after_id.data(), paging->page.after_id.data() + paging->page.after_id.size(),
-                  after);
+  const std::string& from = paging->page.after_id;
+  const auto parsed = std::from_chars(from.data(), from.data() + from.size(), after);
+  if (!from.empty() && (parsed.ec != std::errc() || parsed.ptr != from.data() + from.size()))
+    return problem_response({422,
+                             "invalid",
+                             "the query has wrong parameters",
+                             {{"query cursor", "is not a cursor of this list"}}},
+                            request);
   auto lines = read(context, [&](store::Transaction& t) -> Result<std::vector<store::AuditEntry>> {
     return store::list_audit(t, filter, after, paging->page.descending, paging->page.limit + 1);
   });
@@ -150,7 +156,7 @@ Response audit(Context& context, const Request& request) {
   json answer = {{"audit", json::array()}, {"next", nullptr}};
   if (lines->size() > paging->page.limit) {
     lines->pop_back();
-    answer["next"] = cursor_of("", std::to_string(lines->back().seq));
+    answer["next"] = cursor_of(std::to_string(lines->back().seq), std::to_string(lines->back().seq));
   }
   for (const store::AuditEntry& entry : *lines)
     answer["audit"].push_back({{"seq", entry.seq},

@@ -20,8 +20,9 @@ enum class Role : std::uint8_t { none, read, operate, admin };
 std::string_view to_string(Role role);
 
 struct Caller {
-  std::string who = "nobody";  // "uid 0", "token ci (abcd)"
+  std::string who = "nobody";  // "uid 0 pid 5", "token ci (abcd)"
   Role role = Role::none;
+  std::string account;  // `who` without what differs between its processes; empty: `who` itself
 };
 
 struct Request {
@@ -61,7 +62,7 @@ struct Response {
 Response json_response(int status, const nlohmann::json& body);
 Response problem_response(const Problem& problem, const Request& request);
 
-// "a%20b" as "a b"; nothing for what is not percent-encoding, or has a zero byte.
+// "a%20b" as "a b"; nothing for what is not percent-encoding, has a zero byte or is not UTF-8.
 std::optional<std::string> percent_decode(std::string_view text);
 // The target as it stands in the request line. False: it is not a path with a query.
 bool take_target(std::string_view target, Request& request);

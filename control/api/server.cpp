@@ -1,5 +1,7 @@
 #include "control/api/server.hpp"
 
+#include <poll.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,6 +31,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t kMostBody = 1 << 20, kMostHead = 16 << 10, kStreamPiece = 64 << 10;
 constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kMostWait{300}, kStreamTick{1};
+constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 using PlainStream = beast::basic_stream<stream_protocol>;
@@ -36,7 +39,9 @@ using PlainStream = beast::basic_stream<stream_protocol>;
 // RFC 7240: "wait=30", perhaps among others.
 std::optional<seconds> wait_of(beast::string_view prefer) {
   const auto at = prefer.find("wait=");
-  if (at == beast::string_view::npos) return std::nullopt;
+  if (at == beast::string_view::npos ||
+      (at > 0 && std::string_view(" ,;").find(prefer[at - 1]) == std::string_view::npos))
+    return std::nullopt;
   unsigned value = 0;
   const auto text = prefer.substr(at + 5);
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -75,6 +80,12 @@ http::response<http::string_body> message_of(Response&& response, const Request&
   message.body() = std::move(response.body);
   message.prepare_payload();
   return message;
+}
+
+// Whether the peer has closed. One that has only ended its own side still waits for an answer.
+bool has_gone(int fd) {
+  pollfd look{fd, 0, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 Response refusal(int status, std::string code, std::string detail) {
@@ -144,7 +155,14 @@ asio::awaitable<void> Server::Inside::serve(S& stream, Caller caller) {
     parser.header_limit(kMostHead);
     parser.body_limit(kMostBody);
     beast::get_lowest_layer(stream).expires_after(first || buffer.size() > 0 ? kRead : kIdle);
-    const auto [error, size] = co_await http::async_read(stream, buffer, parser, kTuple);
+    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, kTuple);
+    // RFC 9112, 6.3: where the last coding is not chunked, nobody knows the body's end.
+    if (!error && parser.get().count(http::field::transfer_encoding) > 0 && !parser.chunked())
+      error = http::error::bad_transfer_encoding;
+    // RFC 9110, 10.1.1: the body comes once it has been asked for.
+    if (!error && !parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue"))
+      std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(kGoOn), kTuple);
+    if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, kTuple);
     if (error) co_return co_await refuse_reading(stream, error);
     const bool keep_alive = parser.get().keep_alive();
     const auto target = parser.get().target();
@@ -182,6 +200,8 @@ asio::awaitable<void> Server::Inside::refuse_reading(S& stream, error_code error
   auto message = message_of(std::move(response), nobody, false);
   beast::get_lowest_layer(stream).expires_after(kWrite);
   co_await http::async_write(stream, message, kTuple);
+  // It has ended its side; Asio would wait for that end a second time, and in vain.
+  if (error == http::error::partial_message) co_return;
   // The rest of an unread body would make the kernel reset the connection before the answer is read.
   std::array<char, 16384> rest;
   for (std::size_t heard = 0; heard < 4 * kMostBody;) {
@@ -207,6 +227,7 @@ asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool k
       waiting = !now;
       if (now) response = now;
       if (waiting) co_await sleep(std::min(left, kStreamTick));
+      if (waiting && has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return false;
     }
   }
   if (response->stream) {
@@ -214,8 +235,13 @@ asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool k
     co_return false;
   }
   auto message = message_of(std::move(*response), request, keep_alive);
+  http::response_serializer<http::string_body> serializer(message);
   beast::get_lowest_layer(stream).expires_after(kWrite);
-  const auto [error, size] = co_await http::async_write(stream, message, kTuple);
+  error_code error;
+  if (request.method == "HEAD")
+    std::tie(error, std::ignore) = co_await http::async_write_header(stream, serializer, kTuple);
+  else
+    std::tie(error, std::ignore) = co_await http::async_write(stream, serializer, kTuple);
   co_return !error && keep_alive;
 }
 
@@ -234,7 +260,7 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
   http::response_serializer<http::empty_body> serializer(head);
   beast::get_lowest_layer(stream).expires_after(kWrite);
   const auto [error, size] = co_await http::async_write_header(stream, serializer, kTuple);
-  if (error) co_return;
+  if (error || request.method == "HEAD") co_return;
   std::string text;
   for (;;) {
     text.clear();
@@ -254,7 +280,9 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
       if (failed) co_return;
     }
     if (!goes_on) co_return;
-    if (text.empty()) co_await sleep(kStreamTick);
+    if (!text.empty()) continue;
+    co_await sleep(kStreamTick);
+    if (has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return;
   }
 }
 

@@ -5,16 +5,14 @@ import os
 import signal
 import socket
 import subprocess
-import time
+import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
+from harness import wait  # noqa: E402
 
 def wait_for(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return value
+    return wait.wait_for(condition, what, seconds, 0.02)
 
 
 class UnixConnection(http.client.HTTPConnection):
