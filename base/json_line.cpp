@@ -5,27 +5,10 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/utf8.hpp"
+
 namespace envgate {
 namespace {
-
-// The length of the valid UTF-8 sequence at `at`, or 0. Source: RFC 3629 section 4 (no surrogates, no
-// overlong).
-std::size_t utf8_length(std::string_view s, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
-  const auto tail = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80u; };
-  const unsigned b = byte(at), c = byte(at + 1);
-  if (b < 0x80) return 1;
-  if (b >= 0xc2 && b <= 0xdf) return tail(at + 1) ? 2 : 0;
-  if (b >= 0xe0 && b <= 0xef) {
-    if ((b == 0xe0 && c < 0xa0) || (b == 0xed && c > 0x9f)) return 0;
-    return tail(at + 1) && tail(at + 2) ? 3 : 0;
-  }
-  if (b >= 0xf0 && b <= 0xf4) {
-    if ((b == 0xf0 && c < 0x90) || (b == 0xf4 && c > 0x8f)) return 0;
-    return tail(at + 1) && tail(at + 2) && tail(at + 3) ? 4 : 0;
-  }
-  return 0;
-}
 
 constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
@@ -138,8 +121,6 @@ JsonLine& JsonLine::seconds(std::string_view name, std::chrono::nanoseconds valu
   return raw(name, {digits.data(), at});
 }
 
-JsonLine& JsonLine::boolean(std::string_view name, bool value) {
-  return raw(name, value ? "true" : "false");
-}
+JsonLine& JsonLine::boolean(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
 
 }  // namespace envgate

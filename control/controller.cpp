@@ -66,8 +66,8 @@ Caller caller_of(int fd, const Groups& groups) {
   Caller caller;
   const auto peer = peer_of(fd);
   if (!peer) return caller;
-  caller.principal = "uid " + std::to_string(peer->uid);
-  caller.who = caller.principal + " pid " + std::to_string(peer->pid);
+  caller.account = "uid " + std::to_string(peer->uid);
+  caller.who = caller.account + " pid " + std::to_string(peer->pid);
   const auto member = [&](const std::optional<gid_t>& group) { return group && peer->in_group(*group); };
   if (peer->is_ours() || member(groups.admin))
     caller.role = Role::admin;
@@ -175,7 +175,8 @@ Result<void> Controller::start() {
   if (!socket) return Failure(socket.error());
   in.server.emplace(api::Server::Options{control.workers},
                     [&in](api::Request& request) { return api::dispatch(*in.context, request); });
-  in.server->authenticate_by([groups = *groups](int fd) { return caller_of(fd, groups); });
+  in.server->authenticate_by([groups = *groups](int fd) { return caller_of(fd, groups); },
+                             [&in](api::Request& head) { return api::admit(*in.context, head); });
   in.server->listen(api::Door::control, std::move(*socket));
   if (auto listening = listen_tcp(*in.server, control); !listening) return listening;
   if (auto started = in.reconciler->start(); !started) return started;

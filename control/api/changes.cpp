@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "control/api/handling.hpp"
+#include "control/store/now.hpp"
 
 namespace envgate::control::api {
 namespace {
@@ -58,15 +59,16 @@ class EventStream final : public Stream {
       : context_(context), environment_(std::move(environment)), after_(after) {}
 
   bool next(std::string& out) override {
-    const auto events = read(context_, [&](store::Transaction& t) -> Result<std::vector<store::Event>> {
-      return store::events_after(t, after_, environment_, kBatch);
+    const auto kept = read(context_, [&](store::Transaction& t) -> Result<Kept> {
+      const long long newest = store::newest_event(t), before = store::oldest_event(t) - 1;
+      // Some were cut off, or the database was put back and numbers its events anew.
+      const bool lost = after_ > newest || (after_ != 0 && after_ < before);
+      return Kept{lost, before, newest, store::events_after(t, lost ? before : after_, environment_, kBatch)};
     });
-    if (!events) return false;
-    for (const store::Event& event : *events) {
-      out += "id: " + std::to_string(event.seq) + "\nevent: " + event.kind +
-             "\ndata: " + write_json(event_view(event)) + "\n\n";
-      after_ = event.seq;
-    }
+    if (!kept) return false;
+    if (kept->lost) tell({kept->before, store::now_ms(), "", "events_lost", "{}"}, out);
+    for (const store::Event& event : kept->events) tell(event, out);
+    if (kept->events.size() < kBatch) after_ = kept->newest;  // past those of other environments, too
     const auto now = steady_clock::now();
     if (out.empty() && now - spoke_ >= std::chrono::seconds(15)) out = ": still here\n\n";
     if (!out.empty()) spoke_ = now;
@@ -74,6 +76,17 @@ class EventStream final : public Stream {
   }
 
  private:
+  struct Kept {
+    bool lost;
+    long long before, newest;  // the number before the oldest; the newest one's
+    std::vector<store::Event> events;
+  };
+  void tell(const store::Event& event, std::string& out) {
+    out += "id: " + std::to_string(event.seq) + "\nevent: " + event.kind +
+           "\ndata: " + write_json(event_view(event)) + "\n\n";
+    after_ = event.seq;
+  }
+
   Context& context_;
   const std::string environment_;
   long long after_;

@@ -36,7 +36,10 @@ struct Context {
 // Who calls by the token of a TLS request. Errors: 401.
 Answer<Caller> caller_by_token(Context& context, const Request& request);
 
-// Answers by the table of operations: 401, 403, 404, 405 where that is the answer. Never throws.
+// What a request at another door than the control socket's needs before its body is read.
+std::optional<Response> admit(Context& context, Request& head);
+
+// Answers by the table of operations: 403, 404, 405 where that is the answer. Never throws.
 Response dispatch(Context& context, Request& request);
 
 // One operation: what it is reached by, who may, and what OpenAPI says of it.
@@ -54,6 +57,7 @@ std::vector<Operation> quota_operations();
 std::vector<Operation> machine_operations();
 std::vector<Operation> node_operations();
 std::vector<Operation> token_operations();
+std::vector<Operation> metrics_operations();
 std::vector<Operation> general_operations();  // status, settings, audit, health, OpenAPI
 const std::vector<Operation>& all_operations();
 

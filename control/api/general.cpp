@@ -1,8 +1,7 @@
-// Status, settings, the audit, health, metrics.
+// Status, settings, the audit, health.
 #include <charconv>
 
 #include "base/command_line.hpp"
-#include "base/metrics.hpp"
 #include "control/api/handling.hpp"
 #include "control/api/openapi.hpp"
 #include "control/store/audit.hpp"
@@ -110,13 +109,6 @@ Response readyz(Context& context, const Request& request) {
   return json_response(200, {{"status", "ready"}, {"engines", engines_view(context)}});
 }
 
-Response metrics_text(Context&, const Request&) {
-  Response response;
-  response.content_type = "text/plain; version=0.0.4";
-  response.body = metrics::exposition();
-  return response;
-}
-
 Response settings_view(Context& context, const Request& request) {
   const std::string key = request.names.empty() ? "" : request.names[0];
   const auto explained = settings::explain(control_schema(), *context.snapshot(), key);
@@ -141,8 +133,14 @@ Response audit(Context& context, const Request& request) {
   const store::AuditFilter filter{request.parameter("who"), request.parameter("action"),
                                   request.parameter("object")};
   long long after = 0;
-  std::from_chars(paging->page.after_id.data(), paging->page.after_id.data() + paging->page.after_id.size(),
-                  after);
+  const std::string& from = paging->page.after_id;
+  const auto parsed = std::from_chars(from.data(), from.data() + from.size(), after);
+  if (!from.empty() && (parsed.ec != std::errc() || parsed.ptr != from.data() + from.size()))
+    return problem_response({422,
+                             "invalid",
+                             "the query has wrong parameters",
+                             {{"query cursor", "is not a cursor of this list"}}},
+                            request);
   auto lines = read(context, [&](store::Transaction& t) -> Result<std::vector<store::AuditEntry>> {
     return store::list_audit(t, filter, after, paging->page.descending, paging->page.limit + 1);
   });
@@ -150,7 +148,7 @@ Response audit(Context& context, const Request& request) {
   json answer = {{"audit", json::array()}, {"next", nullptr}};
   if (lines->size() > paging->page.limit) {
     lines->pop_back();
-    answer["next"] = cursor_of("", std::to_string(lines->back().seq));
+    answer["next"] = cursor_of(std::to_string(lines->back().seq), std::to_string(lines->back().seq));
   }
   for (const store::AuditEntry& entry : *lines)
     answer["audit"].push_back({{"seq", entry.seq},
@@ -190,7 +188,6 @@ std::vector<Operation> general_operations() {
   return {
       {"GET", "/healthz", Role::none, healthz, "Whether the program runs"},
       {"GET", "/readyz", Role::none, readyz, "Whether the database answers"},
-      {"GET", "/metrics", Role::none, metrics_text, "Prometheus metrics"},
       {"GET", "/api/openapi.json", Role::none, openapi, "This document"},
       {"GET", "/api/status", Role::read, status, "How the control plane does"},
       {"GET", "/api/doctor", Role::read, doctor, "What an operator should look at"},

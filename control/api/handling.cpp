@@ -8,12 +8,12 @@
 namespace envgate::control::api {
 namespace {
 
-constexpr std::size_t kMostKey = 255;
-
-// Of what makes two requests the same.
+// Of what makes two requests the same. A repetition may come from another process of the same account.
 std::string hash_of(const Request& request) {
-  const std::string text =
-      request.method + '\n' + request.path + '\n' + request.caller.principal + '\n' + request.body;
+  const Caller& caller = request.caller;
+  std::string text = request.method + '\n' + request.path;
+  for (const auto& [name, value] : request.query) text += '\n' + name + '=' + value;
+  text += "\n\n" + caller.account + '\n' + request.body;
   unsigned char digest[crypto_generichash_BYTES];
   crypto_generichash(digest, sizeof digest, reinterpret_cast<const unsigned char*>(text.data()), text.size(),
                      nullptr, 0);
@@ -39,17 +39,30 @@ std::optional<Response> ended(Context& context, const std::string& id, int statu
                        with_environment ? accepted_view(context, *now) : operation_view(now->operation));
 }
 
+// "application/json", "application/merge-patch+json; charset=utf-8". Nothing said: it is taken for JSON.
+bool says_json(std::string_view type) {
+  std::string name(type.substr(0, type.find_first_of("; ")));
+  for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return name.empty() || name == "application/json" || name.ends_with("+json");
+}
+
+bool is_number(std::string_view text) { return text.find_first_not_of("0123456789") == text.npos; }
+
 }  // namespace
 
 Answer<json> body_of(const Request& request) {
   if (request.body.empty()) return json::object();
+  if (!says_json(request.content_type))
+    return refuse(415, "unsupported_media_type",
+                  "the body is said to be " + request.content_type + ": send application/json");
   auto tree = read_json(request.body);
-  if (!tree) return refuse(400, "not_json", "the body is not JSON, or nested deeper than 32");
+  if (!tree)
+    return refuse(400, "not_json", "the body is not JSON, nested deeper than 32, or names a field twice");
   return std::move(*tree);
 }
 
 Asked asked_of(const Request& request) {
-  return {request.caller.who, request.if_match, request.idempotency_key.substr(0, kMostKey),
+  return {request.caller.who, request.if_match, request.idempotency_key,
           request.idempotency_key.empty() ? "" : hash_of(request)};
 }
 
@@ -68,6 +81,7 @@ Answer<Paging> paging_of(const Request& request, std::initializer_list<std::stri
                          std::initializer_list<std::string_view> filters) {
   Paging paging;
   std::vector<WrongField> wrong;
+  bool has_cursor = false;
   for (const auto& [name, value] : request.query) {
     const std::string at = "query " + name;
     if (name == "limit") {
@@ -81,16 +95,19 @@ Answer<Paging> paging_of(const Request& request, std::initializer_list<std::stri
       if (std::find(sorts.begin(), sorts.end(), paging.sort) == sorts.end())
         wrong.push_back({at, "is not a field that this list is sorted by"});
     } else if (name == "cursor") {
-      // "<id>.<key>": an id has no dot in it.
+      // "<id>.<key>": an id has no dot in it; the key is a time, or what else the list is sorted by.
       const auto dot = value.find('.');
       paging.page.after_id = value.substr(0, dot);
-      if (dot != std::string::npos) paging.page.after_key = value.substr(dot + 1);
-      if (dot == std::string::npos || paging.page.after_id.empty())
-        wrong.push_back({at, "is not a cursor of ours"});
+      paging.page.after_key = dot == std::string::npos ? "" : value.substr(dot + 1);
+      has_cursor = true;
     } else if (std::find(filters.begin(), filters.end(), name) == filters.end()) {
       wrong.push_back({at, "is not a parameter that is known here"});
     }
   }
+  const auto& [page, sort] = paging;
+  if (has_cursor && (page.after_id.empty() || page.after_key.empty() ||
+                     (sort == "created_at" && !is_number(page.after_key))))
+    wrong.push_back({"query cursor", "is not a cursor of this list"});
   if (wrong.empty()) return paging;
   return tl::unexpected(Problem{422, "invalid", "the query has wrong parameters", std::move(wrong)});
 }

@@ -1,5 +1,8 @@
 #include "control/api/message.hpp"
 
+#include <algorithm>
+
+#include "base/utf8.hpp"
 #include "control/lifecycle/fields.hpp"
 
 namespace envgate::control::api {
@@ -17,6 +20,7 @@ std::string_view title_of(int status) {
     case 409: return "Conflict";
     case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
     case 422: return "Unprocessable Content";
     case 431: return "Request Header Fields Too Large";
     case 503: return "Service Unavailable";
@@ -77,8 +81,18 @@ std::optional<std::string> percent_decode(std::string_view text) {
     out += static_cast<char>(high * 16 + low);
     i += 2;
   }
-  return out;
+  return is_utf8(out) ? std::optional(std::move(out)) : std::nullopt;
 }
+
+namespace {
+
+// In a query '+' is a blank, as forms and most programs' libraries write it (WHATWG URL, section 5.1).
+std::optional<std::string> query_decode(std::string text) {
+  std::replace(text.begin(), text.end(), '+', ' ');
+  return percent_decode(text);
+}
+
+}  // namespace
 
 bool take_target(std::string_view target, Request& request) {
   if (target.empty() || target[0] != '/') return false;
@@ -100,8 +114,8 @@ bool take_target(std::string_view target, Request& request) {
     query = end == std::string_view::npos ? "" : query.substr(end + 1);
     if (pair.empty()) continue;
     const auto equals = pair.find('=');
-    auto name = percent_decode(pair.substr(0, equals));
-    auto value = percent_decode(equals == std::string_view::npos ? "" : pair.substr(equals + 1));
+    auto name = query_decode(std::string(pair.substr(0, equals)));
+    auto value = query_decode(equals == std::string_view::npos ? "" : std::string(pair.substr(equals + 1)));
     if (!name || !value) return false;
     request.query.emplace_back(std::move(*name), std::move(*value));
   }

@@ -27,8 +27,8 @@ enum class Door : std::uint8_t {
 };
 
 struct Caller {
-  std::string principal = "nobody";  // "uid 1000", "token ab12": the same in its next request
-  std::string who = "nobody";        // for the audit: "uid 1000 pid 77", "token ci (ab12) from 192.0.2.1"
+  std::string account = "nobody";  // "uid 1000", "token ab12": the same in its next request
+  std::string who = "nobody";      // for the audit: "uid 1000 pid 77", "token ci (ab12) from 192.0.2.1"
   Role role = Role::none;
 };
 
@@ -71,7 +71,7 @@ struct Response {
 Response json_response(int status, const nlohmann::json& body);
 Response problem_response(const Problem& problem, const Request& request);
 
-// "a%20b" as "a b"; nothing for what is not percent-encoding, or has a zero byte.
+// "a%20b" as "a b"; nothing for what is not percent-encoding, has a zero byte or is not UTF-8.
 std::optional<std::string> percent_decode(std::string_view text);
 // The target as it stands in the request line. False: it is not a path with a query.
 bool take_target(std::string_view target, Request& request);

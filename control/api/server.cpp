@@ -1,5 +1,7 @@
 #include "control/api/server.hpp"
 
+#include <poll.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -34,6 +36,7 @@ using std::chrono::seconds;
 constexpr std::size_t kMostBody = 1 << 20, kMostHead = 16 << 10, kStreamPiece = 64 << 10;
 constexpr seconds kIdle{75}, kRead{30}, kWrite{10}, kHandshake{10}, kGoodbye{2}, kMostWait{300},
     kStreamTick{1};
+constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 using PlainStream = beast::basic_stream<stream_protocol>;
@@ -76,7 +79,9 @@ ContextPtr make_context(const std::string& certificate, const std::string& key, 
 // RFC 7240: "wait=30", perhaps among others.
 std::optional<seconds> wait_of(beast::string_view prefer) {
   const auto at = prefer.find("wait=");
-  if (at == beast::string_view::npos) return std::nullopt;
+  if (at == beast::string_view::npos ||
+      (at > 0 && std::string_view(" ,;").find(prefer[at - 1]) == std::string_view::npos))
+    return std::nullopt;
   unsigned value = 0;
   const auto text = prefer.substr(at + 5);
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -98,7 +103,6 @@ Request request_of(http::request<http::string_body>&& message) {
   request.if_match = text_of(message, http::field::if_match);
   request.idempotency_key = std::string(message["Idempotency-Key"]);
   request.last_event_id = std::string(message["Last-Event-ID"]);
-  request.bearer = bearer_of(message[http::field::authorization]);
   request.wait = wait_of(message["Prefer"]);
   request.body = std::move(message.body());
   return request;
@@ -116,6 +120,12 @@ http::response<http::string_body> message_of(Response&& response, const Request&
   message.body() = std::move(response.body);
   message.prepare_payload();
   return message;
+}
+
+// Whether the peer has closed. One that has only ended its own side still waits for an answer.
+bool has_gone(int fd) {
+  pollfd look{fd, 0, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 Response refusal(int status, std::string code, std::string detail) {
@@ -136,6 +146,7 @@ struct Server::Inside {
   asio::thread_pool workers;
   Hub hub;
   Authenticate authenticate;
+  Admit admit;
   std::list<Listener> listeners;
   std::mutex mutex;
   ContextPtr tls;  // of new connections
@@ -182,6 +193,9 @@ struct Server::Inside {
   asio::awaitable<void> pour(S& stream, Response response, const Request& request);
   template <typename S>
   asio::awaitable<void> refuse_reading(S& stream, error_code error);
+  // The last answer of a connection of which not all was read.
+  template <typename S>
+  asio::awaitable<void> refuse(S& stream, Response response, const Request& request, bool has_ended = false);
 };
 
 // Requests, one after the other, until the caller has gone or has been told to.
@@ -193,15 +207,31 @@ asio::awaitable<void> Server::Inside::serve(S& stream, const From& from) {
     parser.header_limit(kMostHead);
     parser.body_limit(kMostBody);
     beast::get_lowest_layer(stream).expires_after(first || buffer.size() > 0 ? kRead : kIdle);
-    const auto [error, size] = co_await http::async_read(stream, buffer, parser, kTuple);
+    auto [error, size] = co_await http::async_read_header(stream, buffer, parser, kTuple);
+    // RFC 9112, 6.3: where the last coding is not chunked, nobody knows the body's end.
+    if (!error && parser.get().count(http::field::transfer_encoding) > 0 && !parser.chunked())
+      error = http::error::bad_transfer_encoding;
+    Request head;
+    head.door = from.door, head.caller = from.caller, head.peer = from.peer;
+    if (!error && from.door != Door::control) {
+      const auto& read = parser.get();
+      head.id = secrets::make_id();
+      head.bearer = bearer_of(read[http::field::authorization]);
+      head.path = std::string(read.target().substr(0, read.target().find('?')));
+      auto refused = co_await on_worker(
+          [this, &head] { return std::make_shared<std::optional<Response>>(admit(head)); });
+      if (*refused) co_return co_await refuse(stream, std::move(**refused), head);
+    }
+    // RFC 9110, 10.1.1: the body comes once it has been asked for.
+    if (!error && !parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue"))
+      std::tie(error, size) = co_await asio::async_write(stream, asio::buffer(kGoOn), kTuple);
+    if (!error) std::tie(error, size) = co_await http::async_read(stream, buffer, parser, kTuple);
     if (error) co_return co_await refuse_reading(stream, error);
     const bool keep_alive = parser.get().keep_alive();
     const auto target = parser.get().target();
     std::string path(target.data(), target.size());
     Request request = request_of(parser.release());
-    request.door = from.door;
-    request.caller = from.caller;
-    request.peer = from.peer;
+    request.door = head.door, request.caller = std::move(head.caller), request.peer = std::move(head.peer);
     bool go_on = false;
     if (!take_target(path, request)) {
       auto message = message_of(
@@ -229,10 +259,16 @@ asio::awaitable<void> Server::Inside::refuse_reading(S& stream, error_code error
     co_return;
   else
     response = refusal(400, "not_http", "this is not a request of HTTP/1.1: " + error.message());
-  Request nobody;
-  auto message = message_of(std::move(response), nobody, false);
+  co_await refuse(stream, std::move(response), Request(), error == http::error::partial_message);
+}
+
+template <typename S>
+asio::awaitable<void> Server::Inside::refuse(S& stream, Response response, const Request& request,
+                                             bool has_ended) {
+  auto message = message_of(std::move(response), request, false);
   beast::get_lowest_layer(stream).expires_after(kWrite);
   co_await http::async_write(stream, message, kTuple);
+  if (has_ended) co_return;  // Asio would wait for its end a second time, and in vain
   // The rest of an unread body would make the kernel reset the connection before the answer is read.
   std::array<char, 16384> rest;
   for (std::size_t heard = 0; heard < 4 * kMostBody;) {
@@ -258,6 +294,7 @@ asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool k
       waiting = !now;
       if (now) response = now;
       if (waiting) co_await sleep(std::min(left, kStreamTick));
+      if (waiting && has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return false;
     }
   }
   if (response->stream) {
@@ -265,8 +302,13 @@ asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool k
     co_return false;
   }
   auto message = message_of(std::move(*response), request, keep_alive);
+  http::response_serializer<http::string_body> serializer(message);
   beast::get_lowest_layer(stream).expires_after(kWrite);
-  const auto [error, size] = co_await http::async_write(stream, message, kTuple);
+  error_code error;
+  if (request.method == "HEAD")
+    std::tie(error, std::ignore) = co_await http::async_write_header(stream, serializer, kTuple);
+  else
+    std::tie(error, std::ignore) = co_await http::async_write(stream, serializer, kTuple);
   co_return !error && keep_alive;
 }
 
@@ -285,7 +327,7 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
   http::response_serializer<http::empty_body> serializer(head);
   beast::get_lowest_layer(stream).expires_after(kWrite);
   const auto [error, size] = co_await http::async_write_header(stream, serializer, kTuple);
-  if (error) co_return;
+  if (error || request.method == "HEAD") co_return;
   std::string text;
   for (;;) {
     text.clear();
@@ -305,7 +347,9 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
       if (failed) co_return;
     }
     if (!goes_on) co_return;
-    if (text.empty()) co_await sleep(kStreamTick);
+    if (!text.empty()) continue;
+    co_await sleep(kStreamTick);
+    if (has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return;
   }
 }
 
@@ -367,7 +411,10 @@ void Server::listen(Door door, Fd socket) {
   inside_->listeners.push_back({door, Acceptor(inside_->io, protocol, socket.release()), 0});
 }
 
-void Server::authenticate_by(Authenticate authenticate) { inside_->authenticate = std::move(authenticate); }
+void Server::authenticate_by(Authenticate authenticate, Admit admit) {
+  inside_->authenticate = std::move(authenticate);
+  inside_->admit = std::move(admit);
+}
 
 Result<void> Server::use_certificate(const std::string& certificate, const std::string& key) {
   error_code failed;

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.hpp"
@@ -22,13 +23,16 @@ class Server {
   };
   using Handler = std::function<Response(Request&)>;   // on a worker
   using Authenticate = std::function<Caller(int fd)>;  // a connected Unix peer; on the I/O thread
+  // A request at another door whose head alone was read (path, bearer, peer), so that a stranger's body is
+  // not: puts the caller in, or refuses. On a worker.
+  using Admit = std::function<std::optional<Response>(Request& head)>;
 
   Server(Options options, Handler handler);
   ~Server();
 
   // Requires: before start(); a Unix socket for Door::control, and a certificate for Door::tls.
   void listen(Door door, Fd socket);
-  void authenticate_by(Authenticate authenticate);  // callers of Door::control
+  void authenticate_by(Authenticate authenticate, Admit admit);  // Requires: before start()
   // PEM files: the chain, leaf first. For new connections from now on. Errors: with the file's name; what was
   // used before stays in use. Thread: any.
   Result<void> use_certificate(const std::string& certificate, const std::string& key);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/units.hpp"
 
@@ -113,13 +114,20 @@ void Fields::millis(const Place& place, unsigned long long& out) {
 }
 
 std::optional<json> read_json(std::string_view text) {
-  bool deep = false;
-  const json::parser_callback_t watch = [&](int depth, json::parse_event_t, json&) {
-    deep = deep || depth > kMaxDepth;
-    return !deep;
+  using Event = json::parse_event_t;
+  bool wrong = false;
+  // Of the objects that are open. Readers differ in which of two equal names they take (RFC 8259, 4).
+  std::vector<std::set<std::string>> names;
+  const json::parser_callback_t watch = [&](int depth, Event event, json& value) {
+    wrong = wrong || depth > kMaxDepth;
+    if (wrong) return false;
+    if (event == Event::object_start) names.emplace_back();
+    if (event == Event::object_end) names.pop_back();
+    if (event == Event::key) wrong = !names.back().insert(value.get<std::string>()).second;
+    return !wrong;
   };
   json tree = json::parse(text, watch, false);
-  if (deep || tree.is_discarded()) return std::nullopt;
+  if (wrong || tree.is_discarded()) return std::nullopt;
   return tree;
 }
 

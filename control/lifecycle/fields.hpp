@@ -65,7 +65,7 @@ class Fields {
   }
 };
 
-// The tree, or what is wrong: not JSON, nested too deep. Never throws.
+// Nothing: it is not JSON, nested too deep, or names a field of an object twice. Never throws.
 std::optional<nlohmann::json> read_json(std::string_view text);
 std::string write_json(const nlohmann::json& value);  // bytes that are not UTF-8 become U+FFFD
 

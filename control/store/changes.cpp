@@ -75,6 +75,12 @@ std::vector<Event> events_after(Transaction& t, long long seq, const std::string
   return all;
 }
 
+long long oldest_event(Transaction& t) {
+  long long seq = 0;
+  t.sql << "SELECT COALESCE(MIN(seq), (SELECT event_seq + 1 FROM head WHERE id = 1)) FROM events", into(seq);
+  return seq;
+}
+
 long long newest_event(Transaction& t) {
   long long seq = 0;
   t.sql << "SELECT event_seq FROM head WHERE id = 1", into(seq);

@@ -45,6 +45,7 @@ void append_event(Transaction& t, const std::string& environment, const std::str
 std::vector<Event> events_after(Transaction& t, long long seq, const std::string& environment,
                                 std::size_t limit);
 long long newest_event(Transaction& t);
+long long oldest_event(Transaction& t);  // of those that are kept; where there is none, the next one
 
 // Keeps the newest so many of each.
 void cut_changes(Transaction& t, long long keep);

@@ -5,16 +5,14 @@ import os
 import signal
 import socket
 import subprocess
-import time
+import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
+from harness import wait  # noqa: E402
 
 def wait_for(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return value
+    return wait.wait_for(condition, what, seconds, 0.02)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -47,9 +45,13 @@ class Plane:
                          "reconcile": {"resync": "300ms", "retry_first": "100ms", "claim": "1s"}, **settings}
         self.process = None
 
-    def start(self):
+    def write_settings(self):
         config = self.directory / "control.yaml"
         config.write_text(json.dumps({"domain": "localhost", "control": self.settings}))  # JSON is YAML
+        return config
+
+    def start(self):
+        config = self.write_settings()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.binary, "--config", config], stdin=subprocess.DEVNULL,
                                             stderr=log, stdout=log,

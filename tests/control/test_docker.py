@@ -1,4 +1,5 @@
 """Environments on a real Docker engine, by envgate-control's own API."""
+import json
 import os
 import subprocess
 import threading
@@ -7,6 +8,7 @@ import pytest
 
 from conftest import docker
 from plane import Refused, wait_for
+from wire import Wire
 
 IMAGE = "envgate-test/ssh:1"
 
@@ -78,6 +80,17 @@ def test_what_is_changed_by_hand_is_mended(plane):
     wait_for(lambda: ssh(access, "hostname") == made["id"], "its customer gets in")
     docker("stop", "-t", "0", name)
     wait_for(lambda: docker("ps", "-q"), "it is started again")
+
+
+def test_a_change_stands_whose_client_has_gone(plane):
+    plane.allow("ada")
+    with Wire(plane.socket) as wire:
+        wire.ask("POST", "/api/environments", json.dumps(spec()).encode(), Prefer="wait=60")
+        wait_for(lambda: plane.ask("GET", "/api/environments")["environments"], "it is accepted")
+    made = plane.ask("GET", "/api/environments")["environments"][0]
+    wait_for(lambda: plane.environment(made["id"])["state"] == "running", "it runs all the same")
+    access = plane.ask("GET", f"/api/environments/{made['id']}/access")
+    wait_for(lambda: ssh(access, "hostname") == made["id"], "its customer gets in")
 
 
 def test_orphans_go_and_strangers_stay(plane):

@@ -1,0 +1,65 @@
+"""A control plane whose engine does not answer: what is asked of it is accepted, and stays pending. Its
+directory may be entered by other accounts."""
+import os
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from plane import Plane
+
+READ, OPERATE, ADMIN = "daemon", "games", "users"  # groups of every Debian
+REDIS_PASSWORD = "Redis-Pass-1"
+
+
+def spec(name="one", owner="ada", **more):
+    return {"name": name, "owner": owner,
+            "spec": {"image": "not/there:1", "cpu": 0.5, "memory": "64MiB", **more}}
+
+
+@pytest.fixture(scope="module")
+def plane():
+    if os.geteuid() != 0:
+        pytest.skip("asking as other accounts needs root")
+    directory = Path(tempfile.mkdtemp(prefix="envgate-api-"))
+    directory.chmod(0o755)
+    made = Plane(directory, docker={"socket": f"{directory}/no-engine.sock"},
+                 redis={"url": f"redis://:{REDIS_PASSWORD}@127.0.0.1:1/0"},
+                 groups={"read": READ, "operate": OPERATE, "admin": ADMIN},
+                 ports={"quarantine": "0", "probe": "false"})
+    try:
+        made.start()
+        made.allow("ada", cpu=4096, memory="900TiB", storage="900TiB", environments=1000)
+        yield made
+        made.stop()
+    finally:
+        if made.process.poll() is None:
+            made.kill()
+        shutil.rmtree(directory)
+
+
+def sql(plane, *statements):
+    """One transaction, as another controller on the same database writes: (statement, rows) each."""
+    connection = sqlite3.connect(plane.directory / "control.db", timeout=20, isolation_level="IMMEDIATE")
+    with connection:
+        for statement, rows in statements:
+            connection.executemany(statement, rows)
+    connection.close()
+
+
+def sockets_of(plane):
+    count = 0
+    for entry in Path(f"/proc/{plane.process.pid}/fd").iterdir():
+        try:
+            count += os.readlink(entry).startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return count
+
+
+def resident(plane):
+    """Bytes."""
+    pages = int(Path(f"/proc/{plane.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
