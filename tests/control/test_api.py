@@ -196,6 +196,7 @@ def test_unknown_parameters_and_paths_are_said_so(plane):
 
 def test_only_the_version_that_was_read_is_changed(plane):
     path = f"/api/environments/{create(plane)['id']}"
+    wait_for(lambda: plane.ask("GET", path)["conditions"], "the engine was missed, which changes it once")
     with Wire(plane.socket) as wire:
         tag = wire.ask("GET", path).answer().fields["etag"]
         answer = wire.ask("PATCH", path, b'{"name":"two"}', If_Match=tag).answer()
