@@ -173,6 +173,8 @@ Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, con
     if (!joined) return joined;
   }
   auto started = engine_.post(path + (found.status == "paused" ? "/unpause" : "/start"), json(), doing, call);
+  // The container is there; its network was removed by another controller's sweep a moment ago.
+  if (!started && started.error().cause == Cause::missing) started.error().cause = Cause::failed;
   if (!started) return tl::unexpected(std::move(started.error()));
   return {};
 }

@@ -1,5 +1,6 @@
 #include "backends/docker/belongings.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "backends/docker/create_body.hpp"
@@ -21,6 +22,38 @@ Outcome<void> check_network(const Settings& settings, const std::string& owner, 
   if (text_at(labels, {kLabelInstall}) == settings.install && text_at(labels, {kLabelOwner}) == owner)
     return {};
   return foreign("network " + network_name(settings.install, owner));
+}
+
+constexpr int kMostLooks = 5;
+
+bool is_ambiguous(const Failure& failure) {
+  return failure.message.find("is ambiguous") != std::string::npos;
+}
+
+// Docker lets two controllers make networks of one name at once, and then finds neither by it. Every
+// controller goes through them in the same order, the youngest first; one that has containers stays.
+Outcome<void> leave_one_network(Engine& engine, const Settings& settings, const std::string& owner,
+                                const Call& call) {
+  auto networks = engine.list("/networks?" + label_filter(install_label(settings)), "list networks", call);
+  if (!networks) return tl::unexpected(std::move(networks.error()));
+  std::vector<std::pair<std::string, std::string>> twins;  // when it was made, and its id
+  for (std::size_t i = 0; networks->is_array() && i < networks->size(); ++i) {
+    const json& network = (*networks)[i];
+    if (text_at(network, {"Name"}) == network_name(settings.install, owner) &&
+        check_network(settings, owner, network))
+      twins.emplace_back(text_at(network, {"Created"}), text_at(network, {"Id"}));
+  }
+  std::sort(twins.rbegin(), twins.rend());
+  std::size_t left = twins.size();
+  for (const auto& [made, id] : twins) {
+    if (left < 2) break;
+    auto removed = engine.remove("/networks/" + percent_encode(id), "remove network", call);
+    if (removed)
+      --left;
+    else if (removed.error().cause != Cause::denied)
+      return removed;
+  }
+  return {};
 }
 
 }  // namespace
@@ -60,8 +93,13 @@ Outcome<void> remove_volumes(Engine& engine, const Settings& settings, const Env
 Outcome<std::string> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
                                     const Call& call) {
   const std::string name = network_name(settings.install, owner);
-  for (int attempt = 0;; ++attempt) {
+  for (int looks = 1;; ++looks) {
     auto found = engine.find("/networks/" + name, "look for network " + name, call);
+    if (!found && is_ambiguous(found.error()) && looks < kMostLooks) {
+      auto left = leave_one_network(engine, settings, owner, call);
+      if (!left) return tl::unexpected(std::move(left.error()));
+      continue;
+    }
     if (!found) return tl::unexpected(std::move(found.error()));
     if (*found) {
       auto ours = check_network(settings, owner, **found);
@@ -69,9 +107,11 @@ Outcome<std::string> ensure_network(Engine& engine, const Settings& settings, co
       return text_at(**found, {"Id"});
     }
     auto made = engine.post("/networks/create", network_body(settings, owner), "make network " + name, call);
-    if (made) return text_at(*made, {"Id"});
-    // Another controller was first.
-    if (made.error().cause != Cause::conflict || attempt > 0) return tl::unexpected(std::move(made.error()));
+    // Looked for again: another controller may have been first, or make one at this moment.
+    if (!made && (made.error().cause != Cause::conflict || looks >= kMostLooks))
+      return tl::unexpected(std::move(made.error()));
+    if (looks >= kMostLooks)
+      return failure(Cause::failed, "network " + name + " was made and is not there: somebody removes it");
   }
 }
 

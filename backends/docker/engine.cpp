@@ -24,6 +24,7 @@ const Known kKnown[] = {
     {"address already in use", Cause::conflict, "another program has the node's port: choose another port"},
     {"non-overlapping ipv4 address pool", Cause::exhausted,
      "the engine has no network left: give it more in default-address-pools of its daemon.json"},
+    {"is ambiguous", Cause::failed, "two controllers made it at once: at the next try one of them is left"},
     {"could not select device driver", Cause::invalid,
      "install the GPU vendor's container toolkit on the node"},
     {"range of cpus", Cause::invalid, "the node has fewer cores: ask for less, or take another node"},

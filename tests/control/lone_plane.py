@@ -50,10 +50,13 @@ def sql(plane, *statements):
 
 
 def sockets_of(plane):
+    """Its descriptors of connections that it accepted; those to Redis and the engine come and go."""
+    table = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+    accepted = {f"socket:[{line[6]}]" for line in table if line[-1] == str(plane.socket) and line[5] == "03"}
     count = 0
     for entry in Path(f"/proc/{plane.process.pid}/fd").iterdir():
         try:
-            count += os.readlink(entry).startswith("socket:")
+            count += os.readlink(entry) in accepted
         except FileNotFoundError:
             pass
     return count

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -79,10 +80,13 @@ class Wire:
         return data
 
     def has_ended(self):
-        """Whether the peer has closed; waits for it."""
+        """Whether the peer has closed; waits for it, as long as for an answer."""
+        end = time.monotonic() + self.socket.gettimeout()
         try:
             while data := self.socket.recv(1 << 16):
                 self.buffer += data
+                if time.monotonic() > end:
+                    return False
         except ConnectionResetError:
             pass
         except TimeoutError:

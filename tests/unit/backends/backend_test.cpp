@@ -167,6 +167,35 @@ TEST_F(DockerBackendTest, DestroyTakesWhatIsOursAndTheLastOnesNetwork) {
   EXPECT_EQ(backend.observe(demo(), call())->state, State::absent);
 }
 
+TEST_F(DockerBackendTest, OfTwoNetworksThatControllersMadeAtOnceOneIsLeft) {
+  const json labels = {{"envgate.install", "test"}, {"envgate.owner", "alice"}};
+  const auto twin = [&](const char* id, const char* made) {
+    engine.networks[id] = {{"Id", id}, {"Name", kNetwork}, {"Created", made}, {"Labels", labels}};
+  };
+  twin("older", "2026-02-02T10:30:00Z");
+  twin("younger", "2026-02-02T10:30:01Z");
+  ASSERT_TRUE(backend.ensure(wanted, call()));
+  EXPECT_EQ(engine.networks.size(), 1u);
+  EXPECT_EQ(engine.networks.count("older"), 1u);
+
+  // One that has containers stays.
+  twin("younger", "2026-02-02T10:30:01Z");
+  engine.refuses["DELETE /networks/younger"] = {403, to_text({{"message", "has active endpoints"}}), ""};
+  wanted.environment = *EnvId::parse("second");
+  ASSERT_TRUE(backend.ensure(wanted, call()));
+  EXPECT_EQ(engine.networks.size(), 1u);
+  EXPECT_EQ(engine.networks.count("younger"), 1u);
+
+  // Where both have, nothing is taken from anybody, and it may pass.
+  twin("older", "2026-02-02T10:30:00Z");
+  engine.refuses["DELETE /networks/older"] = engine.refuses["DELETE /networks/younger"];
+  wanted.environment = *EnvId::parse("third");
+  const auto refused = backend.ensure(wanted, call());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().cause, Cause::failed);
+  EXPECT_EQ(engine.networks.size(), 2u);
+}
+
 TEST_F(DockerBackendTest, TheLoginGoesOverStandardInputAlone) {
   wanted.login = Login{"root", Secret("hunter2 \\ hunter2"), {"ssh-ed25519 AAAA me"}};
   ASSERT_TRUE(backend.ensure(wanted, call()));

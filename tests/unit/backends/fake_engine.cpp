@@ -94,7 +94,13 @@ Response FakeEngine::answer(const Request& request, const std::string& path, con
   }
   if (path == "/networks") return ok(filtered(networks, query));
   if (path.rfind("/networks/", 0) == 0 && !remove) {
-    return networks.count(rest) ? ok(networks[rest]) : not_there("network");
+    std::vector<const json*> named;
+    for (const auto& [key, network] : networks)
+      if (at(network, {"Name"}) == rest) named.push_back(&network);
+    if (named.size() > 1)  // as Docker 20.10 does
+      return {400, to_text({{"message", "2 matches found based on name: network " + rest + " is ambiguous"}}),
+              ""};
+    return named.empty() ? not_there("network") : ok(*named.front());
   }
   if (path.rfind("/networks/", 0) == 0 || path.rfind("/volumes/", 0) == 0) {
     auto& all = path[1] == 'n' ? networks : volumes;
