@@ -3,30 +3,17 @@ import http.client
 import socket
 import ssl
 
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=5)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+import unix_http
 
 
-def ready(admin_socket):
-    """None when /readyz says so, else what is the matter."""
-    connection = UnixConnection(str(admin_socket))
+def ready(name, path):
+    """None when /readyz on this socket says so, else what is the matter."""
     try:
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        text = answer.read().decode(errors="replace").strip()
-        return None if answer.status == 200 else f"/readyz on {admin_socket} answers {answer.status}: {text}"
-    except OSError as error:
-        return f"no answer on {admin_socket}: {error}"
-    finally:
-        connection.close()
+        status, text = unix_http.ask(path, "GET", "/readyz")
+    except (OSError, http.client.HTTPException) as error:
+        return f"{name} does not answer on {path}: {error}"
+    said = text.decode(errors="replace").strip()
+    return None if status == 200 else f"{name} answers /readyz with {status}: {said}"
 
 
 def page(ca, host, port):
