@@ -10,9 +10,9 @@ LONGEST_WAIT = 90  # seconds, for a change to be done
 
 class Refused(RuntimeError):
     def __init__(self, what, status, problem):
-        wrong = "; ".join(f"{error.get('pointer')} {error.get('message')}" for error in problem.get("errors", []))
-        text = problem.get("detail") or problem.get("title") or f"status {status}"
-        super().__init__(f"the control plane refuses {what}: {text}{': ' if wrong else ''}{wrong}")
+        texts = [problem.get("detail") or problem.get("title") or f"status {status}"]
+        texts += [f"{error.get('pointer')} {error.get('message')}" for error in problem.get("errors", [])]
+        super().__init__(f"the control plane refuses {what}: {'; '.join(texts)}")
         self.status = status
 
 

@@ -13,8 +13,8 @@ class DockerDemo:
 
     def prepare(self, _processes, _api):
         if absent := demo_image.missing():
-            raise RuntimeError(f"the demo's image is made of this machine's programs, and {', '.join(absent)} is "
-                               f"missing: run conf/setup")
+            raise RuntimeError(f"the demo's image is made of this machine's programs, and "
+                               f"{', '.join(absent)} is missing: run conf/setup")
         with step("making the demo's image of this machine's packages"):
             archive = demo_image.archive()
             self.image = demo_image.name_of(archive)
@@ -29,6 +29,3 @@ class DockerDemo:
     def host(environment):
         """Where its sshd answers: (address, port)."""
         return environment["target_ip"], 22
-
-    def words(self):
-        return "a container"

@@ -1,4 +1,5 @@
-"""The Docker engine of this machine, over its API: which socket it is on, images made here, containers stopped."""
+"""The Docker engine of this machine, over its API: its socket is found, images are made and containers
+stopped."""
 import http.client
 import json
 import os
@@ -60,8 +61,10 @@ def has_image(socket, name):
 def import_image(socket, name, archive, command):
     """Makes an image NAME:TAG of a tar archive's bytes, with no registry."""
     repository, _, tag = name.rpartition(":")
-    query = urlencode({"fromSrc": "-", "repo": repository, "tag": tag, "changes": f"CMD {json.dumps(command)}"})
-    _, answer = _ask(socket, "POST", f"/images/create?{query}", archive, **{"Content-Type": "application/x-tar"})
+    query = urlencode({"fromSrc": "-", "repo": repository, "tag": tag,
+                       "changes": f"CMD {json.dumps(command)}"})
+    _, answer = _ask(socket, "POST", f"/images/create?{query}", archive,
+                     **{"Content-Type": "application/x-tar"})
     for line in answer.decode(errors="replace").splitlines():  # progress, one object a line
         if '"error"' in line:
             raise RuntimeError(f"Docker on {socket} cannot import the image {name}: {line}")

@@ -1,5 +1,5 @@
-"""The quickstart's environments: the demo is made or taken up again; what runs is put to rest when the control
-plane is about to end, and woken by the next start."""
+"""The quickstart's environments: the demo is made or taken up again; what runs is put to rest when the
+control plane is about to end, and woken by the next start."""
 import json
 from urllib.parse import urlencode
 
@@ -28,8 +28,8 @@ def bring_up_demo(api, demo, key):
 
 
 class Rest:
-    """DIR/resting.json has the ids of those that were stopped, and DIR/installation.json what is needed to stop
-    containers where the control plane has died before."""
+    """DIR/resting.json has the ids of those that were stopped, and DIR/installation.json what is needed to
+    stop containers where the control plane has died before."""
 
     def __init__(self, data):
         self.resting_file = data / "resting.json"
@@ -40,8 +40,8 @@ class Rest:
         self.installation_file.write_text(json.dumps({"install": install, "engine": engine}) + "\n")
 
     def put(self, api):
-        """Stops the demo and every container. Other physical machines are the operator's: they stay as they are.
-        Returns their names."""
+        """Stops the demo and every container. Other physical machines are the operator's: they stay as they
+        are. Returns the names."""
         running = [e for e in api.environments()
                    if e["desired"] == "running" and (e["backend"] == "docker" or is_demo(e))]
         asked = [api.ask("POST", f"/api/environments/{e['id']}/stop") for e in running]

@@ -17,14 +17,16 @@ from typing import NamedTuple
 
 OWN = ("etc", "root", "home", "run", "var/lib", "tmp")  # what a machine has for itself
 # What programs read in /etc: the rest, where this machine's secrets are, is not copied.
-ETC = ("alternatives", "bash.bashrc", "debian_version", "environment", "host.conf", "hosts", "inputrc", "ld.so.cache",
-       "ld.so.conf", "ld.so.conf.d", "localtime", "login.defs", "os-release", "pam.conf", "pam.d", "profile",
-       "profile.d", "protocols", "resolv.conf", "security", "services", "shells", "ssl/certs", "ssl/openssl.cnf",
-       "terminfo", "timezone")
+ETC = ("alternatives", "bash.bashrc", "debian_version", "environment", "host.conf", "hosts", "inputrc",
+       "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "login.defs", "os-release", "pam.conf",
+       "pam.d", "profile", "profile.d", "protocols", "resolv.conf", "security", "services", "shells",
+       "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone")
 SSHD = "/usr/sbin/sshd"
 # pam_unix alone: this machine's own modules may ask its directory servers, or want longer passwords.
 PAM = {
-    "sshd": "auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession optional pam_loginuid.so\n",
+    "sshd": "auth required pam_unix.so nodelay\n"
+            "account required pam_unix.so\n"
+            "session optional pam_loginuid.so\n",
     "chpasswd": "password required pam_unix.so yescrypt\n",
 }
 SSHD_CONFIG = """\
@@ -57,8 +59,10 @@ def make(directory, sshd_lines, accounts=(ROOT,)):
     _copy_etc(etc)
     homes = {account.name: "/root" if account.uid == 0 else f"/home/{account.name}" for account in accounts}
     _write(etc, "passwd", [f"{a.name}:x:{a.uid}:{a.uid}::{homes[a.name]}:/bin/bash" for a in accounts] +
-           ["sshd:x:105:65534::/run/sshd:/usr/sbin/nologin", "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin"])
-    _write(etc, "group", [f"{a.name}:x:{a.uid}:" for a in accounts] + ["tty:x:5:", "shadow:x:42:", "nogroup:x:65534:"])
+           ["sshd:x:105:65534::/run/sshd:/usr/sbin/nologin",
+            "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin"])
+    _write(etc, "group", [f"{a.name}:x:{a.uid}:" for a in accounts] +
+           ["tty:x:5:", "shadow:x:42:", "nogroup:x:65534:"])
     _write(etc, "shadow", [f"{a.name}:{a.hash}:19000:0:99999:7:::" for a in accounts])
     (etc / "shadow").chmod(0o640)
     _write(etc, "nsswitch.conf", ["passwd: files", "group: files", "shadow: files", "hosts: files dns"])
@@ -135,8 +139,8 @@ def obstacle():
     """None where such a machine can be started by this account, else what stands in the way."""
     if not Path(SSHD).exists():
         return f"{SSHD} is not installed (conf/setup installs it)"
-    tried = subprocess.run([*_unshare(), "mount", "-t", "proc", "proc", "/proc"], capture_output=True, text=True,
-                           stdin=subprocess.DEVNULL)
+    tried = subprocess.run([*_unshare(), "mount", "-t", "proc", "proc", "/proc"], capture_output=True,
+                           text=True, stdin=subprocess.DEVNULL)
     return None if tried.returncode == 0 else f"namespaces cannot be made: {tried.stderr.strip()}"
 
 

@@ -1,9 +1,8 @@
-"""The demo environment on a physical machine, which is played by namespaces of this one. Its files, and with them
-its accounts and host key, stay in DIR/machine; its page is served beside it."""
+"""The demo environment on a physical machine, which is played by namespaces of this one. Its files, and with
+them its accounts and host key, stay in DIR/machine; its page is served beside it."""
 import json
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import demo_image
@@ -14,7 +13,6 @@ from progress import step
 
 NAME = "here"
 ADDRESS = "127.0.0.1"
-SECONDS_TO_START = 20
 
 
 class PhysicalDemo:
@@ -32,21 +30,20 @@ class PhysicalDemo:
         self.ports = json.loads(self.ports_file.read_text())
         for port in self.ports.values():
             if not ports.is_free(port):
-                raise RuntimeError(f"port {port} of the demo's machine is in use by another program: end that, or "
-                                   f"choose another directory with --data")
+                raise RuntimeError(f"port {port} of the demo's machine is in use by another program: end "
+                                   f"that, or choose another directory with --data")
         processes.start("machine", namespace_machine.command(NAME, self.directory), kill=True)
         processes.start("web", ["/bin/busybox", "httpd", "-f", "-c", "/dev/null", "-h", demo_image.SITE,
-                                "-p", f"{ADDRESS}:{self.ports['web']}"], environment={"PATH": "/usr/bin:/bin"})
+                                "-p", f"{ADDRESS}:{self.ports['web']}"],
+                        environment={"PATH": "/usr/bin:/bin"})
         with step("starting the demo's machine"):
-            self._wait(processes)
+            processes.wait("machine", lambda: probe.ssh_banner(self.ports["ssh"]))
             self._register(api)
 
     def _make(self):
         """Once: what was begun and not ended is begun anew. The ports are the machine's, and so they stay."""
         if self.ports_file.exists():
             return
-        if (reason := namespace_machine.obstacle()) is not None:
-            raise RuntimeError(f"no demo environment can be made here. {reason}")
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir()
         self.admin_key.unlink(missing_ok=True)
@@ -58,14 +55,6 @@ class PhysicalDemo:
         namespace_machine.admit(self.directory, namespace_machine.ROOT,
                                 Path(f"{self.admin_key}.pub").read_text())
         self.ports_file.write_text(json.dumps(chosen) + "\n")
-
-    def _wait(self, processes):
-        end = time.monotonic() + SECONDS_TO_START
-        while (matter := probe.ssh_banner(self.ports["ssh"])) is not None:
-            processes.check()
-            if time.monotonic() > end:
-                raise RuntimeError(f"the demo's machine: {matter}; see {processes.log('machine')}")
-            time.sleep(0.02)
 
     def _register(self, api):
         if api.find(f"/api/machines/{NAME}") is None:
@@ -81,6 +70,3 @@ class PhysicalDemo:
 
     def host(self, _environment):
         return ADDRESS, self.ports["ssh"]
-
-    def words(self):
-        return "a machine played by namespaces of this one"

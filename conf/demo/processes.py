@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+SECONDS_TO_START = 30
 
 def _boot():
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -77,7 +78,8 @@ class Processes:
         self.logs.mkdir(exist_ok=True)
         with open(self.log(name), "wb") as out:
             self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
-                                                stdout=out, stderr=out, start_new_session=True, env=environment)
+                                                stdout=out, stderr=out, start_new_session=True,
+                                                env=environment)
         self.add(name, self.popen[name].pid, kill)
 
     def add(self, name, pid, kill=False):
@@ -106,6 +108,17 @@ class Processes:
         if ended := self.ended():
             log = self.log(ended[0])
             raise RuntimeError(f"{ended[0]} ended at once; {log} says:\n{last_lines(log)}")
+
+    def wait(self, name, check):
+        """Until `check` says that nothing is the matter. Where it never does, the log of `name` is shown."""
+        log = self.log(name)
+        deadline = time.monotonic() + SECONDS_TO_START
+        while (matter := check()) is not None:
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not ready within {SECONDS_TO_START} s: {matter}; {log} says:\n"
+                                   f"{last_lines(log)}")
+            time.sleep(0.02)
 
     def stop_all(self, but=()):
         """Ends all that still run, last started first:

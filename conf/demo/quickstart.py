@@ -17,20 +17,17 @@ import docker_engine
 import environments
 import files
 import foreground
-import namespace_machine
 import ports
 import probe
 from certificates import Certificates
 from control_api import ControlApi
+from demo import Demo
 from docker_demo import DockerDemo
-from physical_demo import PhysicalDemo
 from processes import Processes, alive, last_lines
-from progress import step
-from show import shell_word, show, ssh_by_password, stop_command
+from show import show, stop_command
 
 DOMAIN = "localhost"  # browsers find *.localhost on this machine without DNS (RFC 6761, section 6.3)
 SSH_RANGE = (50000, 59999)
-SECONDS_TO_START = 30
 LONGEST_SOCKET_PATH = 107  # sun_path, unix(7)
 
 
@@ -96,7 +93,7 @@ class Quickstart:
         for program in ("envgate-control", "envgate"):
             self._check_settings(binaries / program, config)
         self.processes.start("control", [binaries / "envgate-control", "--config", config])
-        self._wait("control", lambda: probe.ready("the control plane", self.control_socket))
+        self.processes.wait("control", lambda: probe.ready("the control plane", self.control_socket))
         self.processes.start("gateway", [binaries / "envgate", "--config", config])
         self.rest.remember_installation(self.api, engine)
         self.rest.wake(self.api)
@@ -104,9 +101,10 @@ class Quickstart:
         if options.no_demo:
             ready |= self._offer_image(engine)
         else:
-            demo = self._choose_demo(options.backend, engine, why_not)
-            ready |= self._bring_up(demo, key, at, certificates.ca)
-        self._wait("gateway", lambda: probe.ready("the gateway", self.admin_socket))
+            demo = Demo(self.data, self.api, self.processes)
+            demo.choose(options.backend, engine, why_not)
+            ready |= demo.bring_up(key, certificates.ca, at["https"])
+        self.processes.wait("gateway", lambda: probe.ready("the gateway", self.admin_socket))
         (self.data / "ssh_config").write_text(files.ssh_config(
             data=self.data, domain=DOMAIN, https_port=at["https"], ssh_host=ready.get("ssh_host", ""),
             ssh_port=ready.get("ssh_port")))
@@ -118,8 +116,8 @@ class Quickstart:
         keys.mkdir(mode=0o700, exist_ok=True)
         if not (keys / "demo.pub").exists():
             (keys / "demo").unlink(missing_ok=True)
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envgate demo", "-f", keys / "demo"],
-                           check=True, stdin=subprocess.DEVNULL)
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "envgate demo", "-f",
+                            keys / "demo"], check=True, stdin=subprocess.DEVNULL)
         return (keys / "demo.pub").read_text().strip()
 
     def _write_settings(self, at, engine):
@@ -140,54 +138,6 @@ class Quickstart:
         if done.returncode != 0:
             raise RuntimeError(f"{program.name} refuses its settings, {config}:\n{done.stdout}{done.stderr}")
 
-    def _choose_demo(self, wanted, engine, why_not):
-        """What the demo is made of: as it was made before, else as wanted, else a container where Docker answers."""
-        there = environments.find_demo(self.api)
-        kind = there["backend"] if there else wanted or ("docker" if engine else "physical")
-        if wanted and wanted != kind:
-            raise RuntimeError(f"the demo of {self.data} is {kind} already: choose another directory with --data")
-        docker = "Docker: " + ("; ".join(why_not) or f"no {' and no '.join(docker_engine.candidates())}")
-        if kind == "docker":
-            if not engine:
-                raise RuntimeError(f"the demo is to be a container, and no engine will do. {docker}\n"
-                                   f"Start Docker, or choose another directory with --data, and --backend physical")
-            return DockerDemo(engine)
-        if (obstacle := namespace_machine.obstacle()) is not None:
-            raise RuntimeError(f"no demo environment can be made here.\n  {docker}\n  A machine played by "
-                               f"namespaces: {obstacle}\nStart Docker, or run this as root; --no-demo starts "
-                               f"without one")
-        for reason in why_not:
-            print(f"not with Docker: {reason}")
-        return PhysicalDemo(self.data)
-
-    def _bring_up(self, demo, key, at, ca):
-        demo.prepare(self.processes, self.api)
-        with step("starting the demo environment"):
-            there = environments.bring_up_demo(self.api, demo, key)
-            access = self.api.ask("GET", f"/api/environments/{there['id']}/access")
-            host, url = access["ssh_host"], access["urls"][0]["url"]
-            self._pin(host, *demo.host(there))
-            self._wait("gateway", lambda: probe.page(ca, host.replace(".ssh.", f"-{access['urls'][0]['port']}.container."),
-                                                     at["https"]))
-            self._wait("gateway", lambda: probe.ssh_banner(access["ssh_port"]))
-        return {"environment": there["name"], "id": there["id"], "backend": there["backend"], "url": url,
-                "ssh": f"ssh -F {shell_word(self.data / 'ssh_config')} {host}",
-                "ssh_by_password": ssh_by_password(host, access["ssh_port"]), "password": access["ssh_password"],
-                "ssh_host": host, "ssh_port": access["ssh_port"], "ssh_user": access["ssh_username"],
-                "ssh_key": str(self.data / "keys/demo")}
-
-    def _pin(self, name, address, port):
-        """The target's host key, asked of itself and not through the gateway."""
-        def scan():
-            found = subprocess.run(["ssh-keyscan", "-T", "3", "-t", "ed25519", "-p", str(port), address],
-                                   capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            lines = [line.split()[1:] for line in found.stdout.splitlines() if not line.startswith("#")]
-            if not lines:
-                return f"no ssh server tells its key at {address}:{port}: {found.stderr.strip()}"
-            (self.data / "known_hosts").write_text(f"{name} {' '.join(lines[0])}\n")
-            return None
-        self._wait("control", scan)
-
     def _offer_image(self, engine):
         """Without a demo: the name of an image that an environment can be made of."""
         if not engine:
@@ -195,17 +145,6 @@ class Quickstart:
         demo = DockerDemo(engine)
         demo.prepare(self.processes, self.api)
         return {"image": demo.image}
-
-    def _wait(self, name, check):
-        """Until there is nothing the matter."""
-        deadline = time.monotonic() + SECONDS_TO_START
-        while (matter := check()) is not None:
-            self.processes.check()
-            if time.monotonic() > deadline:
-                log = self.processes.log(name)
-                raise RuntimeError(f"not ready within {SECONDS_TO_START} s: {matter}; {log} says:\n"
-                                   f"{last_lines(log)}")
-            time.sleep(0.02)
 
     def _describe(self, at, certificates, binaries, engine):
         return {
@@ -230,8 +169,8 @@ class Quickstart:
     # -- stop
 
     def stop(self):
-        """Ends what processes.json lists, and the run in the foreground that watches over it. Returns the names
-        of the processes, and of the environments that were put to rest."""
+        """Ends what processes.json lists, and the run in the foreground that watches over it. Returns the
+        names of the processes, and of the environments that were put to rest."""
         watcher = self.processes.find("quickstart")
         if watcher and watcher["pid"] != os.getpid():
             names = [record["name"] for record in self.processes.records if alive(record)]
@@ -268,7 +207,7 @@ def start(quickstart, options):
         quickstart.processes.add("quickstart", os.getpid())
     quickstart.publish(ready)
     quickstart.unlock()
-    demo = f", with the environment demo ({ready['backend']})" if "url" in ready else ""
+    demo = f", with the environment demo ({ready['backend']})" if "environment" in ready else ""
     show(ready, f"envgate is running{demo}.")
     if options.detach:
         print(f"To end it: {stop_command(quickstart.data)}")
@@ -303,8 +242,7 @@ def tell_ended(names, rested):
     names = [name for name in names if name != "quickstart"]
     print(f"ended: {', '.join(names)}" if names else "nothing was running", flush=True)
     if rested:
-        print(f"stopped: {', '.join(rested)}; with what is in them they are kept, and started again by the next "
-              f"start", flush=True)
+        print(f"stopped: {', '.join(rested)}; they are kept, and started again by the next start", flush=True)
 
 
 def status(quickstart):

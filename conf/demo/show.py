@@ -29,23 +29,24 @@ def ssh_by_password(host, port):
 
 def show(ready, headline):
     print(f"{headline}\n")
-    if "url" in ready:
+    if "environment" in ready:
         _show_demo(ready)
-    print("To ask the control plane and the gateway:\n")
+    print("To look around:\n" if "environment" in ready else "To make the first environment:\n")
     print(f"  export ENVGATE_CONTROL_SOCKET={shell_word(ready['control_socket'])} "
           f"ENVGATE_ADMIN_SOCKET={shell_word(ready['admin_socket'])}")
     envctl = shell_word(ready["envctl"])
-    for line in _next_with_demo(ready) if "url" in ready else _first_environment(ready):
+    for line in _next_with_demo(ready) if "environment" in ready else _first_environment(ready):
         print(f"  {envctl} {line}")
-    print(f"\nAddresses, paths and pids: {ready['data']}/ready.json   logs: {ready['logs']}/")
+    print("\nAt the end the demo and all containers are stopped; they are kept for the next start.")
+    print(f"Addresses, paths and pids: {ready['data']}/ready.json   logs: {ready['logs']}/")
 
 
 def _show_demo(ready):
     print(f"  {ready['ssh_by_password']}\n      password: {ready['password']}\n"
           f"  {ready['ssh']}\n      asks nothing: the host key is pinned, and the demo has a key of its own\n"
           f"  {ready['url']}\n")
-    print(f"The certificate comes from a local CA, made for this machine and for names under {ready['domain']} "
-          f"alone.\nImport {ready['ca']} into the browser, or:\n\n"
+    print(f"The certificate comes from a local CA, made for this machine and for names under "
+          f"{ready['domain']} alone.\nImport {ready['ca']} into the browser, or:\n\n"
           f"  curl --cacert {shell_word(ready['ca'])} {ready['url']}\n")
 
 
@@ -57,7 +58,9 @@ def _next_with_demo(ready):
 def _first_environment(ready):
     quota = "quota set me --cpu 4 --memory 4GiB --gpu 0 --storage 10GiB --environments 4"
     if ready["engine"]:
-        return [quota, f"env create first --owner me --image {ready['image']} --pull never "
-                       f"--port {demo_image.SITE_PORT}:public --wait", "env access first"]
-    return [quota, "machine add one --address ADDRESS --admin-key /PATH/OF/ITS/PRIVATE/KEY",
-            "env create first --owner me --backend physical --machine one --port 8888 --wait", "env access first"]
+        return [quota, f"env create first --owner me --image {ready['image']} --pull never --cpu 1 "
+                       f"--memory 512MiB --port {demo_image.SITE_PORT}:public --wait", "env access first"]
+    return [quota,
+            "machine add one --address ADDRESS --admin-key /PATH/OF/ITS/PRIVATE/KEY",
+            "env create first --owner me --backend physical --machine one --port 8888 --wait",
+            "env access first"]

@@ -1,4 +1,5 @@
-"""HTTP/1.1 over a Unix socket: how the gateway's admin socket, the control plane and a Docker engine are asked."""
+"""HTTP/1.1 over a Unix socket: how the gateway's admin socket, the control plane and a Docker engine are
+asked."""
 import http.client
 import socket
 
