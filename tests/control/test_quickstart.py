@@ -39,8 +39,9 @@ def test_the_demo_is_reached_as_printed(data, tmp_path):
     assert ssh_by_password(ready, tmp_path, "echo reached", password="wrong").returncode != 0
     for version in ("--http1.1", "--http2"):
         assert b"You have reached the environment" in get(ready, "", version).stdout
-    headers = json.loads(get(ready, "headers", "-L").stdout)
-    assert headers["x-forwarded-proto"] == "https" and headers["host"] == ready["url"].split("/")[2]
+    headers = json.loads(get(ready, "headers", "-L", "-H", 'X-Odd: a"b\\c').stdout)
+    assert headers["x-forwarded-proto"] == "https" and headers["x-odd"] == 'a"b\\c'
+    assert headers["host"] == ready["url"].split("/")[2]
     (tmp_path / "file").write_text("content\n")
     run([debian_tool("scp"), "-F", ready["ssh_config"], tmp_path / "file", f"{ready['ssh_host']}:copy"])
     assert ssh(ready, "cat copy") == "content"
