@@ -46,9 +46,11 @@ class ControlApi:
         answer = self.ask(method, path, body, Prefer=f"wait={LONGEST_WAIT}")
         operation = answer["operation"]
         if operation["state"] != "done":
-            error = operation.get("error") or {}
-            raise RuntimeError(f"environment {answer['environment']['name']}: {operation['kind']} is "
-                               f"{operation['state']}: {error.get('message', 'it takes too long')}")
+            there = self.ask("GET", f"/api/environments/{answer['environment']['id']}")
+            why = [condition["message"] for condition in there["conditions"] if condition["message"]]
+            error = operation.get("error") or {"message": "; ".join(why) or "it takes too long"}
+            raise RuntimeError(f"environment {there['name']}: {operation['kind']} is {operation['state']}: "
+                               f"{error['message']}")
         return answer["environment"]
 
     def environments(self):

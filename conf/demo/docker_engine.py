@@ -60,9 +60,8 @@ def has_image(socket, name):
 
 def import_image(socket, name, archive, command):
     """Makes an image NAME:TAG of a tar archive's bytes, with no registry."""
-    repository, _, tag = name.rpartition(":")
-    query = urlencode({"fromSrc": "-", "repo": repository, "tag": tag,
-                       "changes": f"CMD {json.dumps(command)}"})
+    # The tag within `repo`: Podman 4.3 does not read `tag`.
+    query = urlencode({"fromSrc": "-", "repo": name, "changes": f"CMD {json.dumps(command)}"})
     _, answer = _ask(socket, "POST", f"/images/create?{query}", archive,
                      **{"Content-Type": "application/x-tar"})
     for line in answer.decode(errors="replace").splitlines():  # progress, one object a line

@@ -208,15 +208,16 @@ def start(quickstart, options):
     quickstart.publish(ready)
     quickstart.unlock()
     demo = f", with the environment demo ({ready['backend']})" if "environment" in ready else ""
-    show(ready, f"envgate is running{demo}.")
-    if options.detach:
-        print(f"To end it: {stop_command(quickstart.data)}")
-        return 0
-    return stay(quickstart)
+    try:
+        show(ready, f"envgate is running{demo}.")
+        ending = f"To end it: {stop_command(quickstart.data)}" if options.detach else "Ctrl-C ends it.\n"
+        print(ending, flush=True)
+    except BrokenPipeError:  # a reader that has seen enough (head -1): what follows is for nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0 if options.detach else stay(quickstart)
 
 
 def stay(quickstart):
-    print("Ctrl-C ends it.\n", flush=True)
     ended = []
     try:
         ended = foreground.watch(quickstart.processes, quickstart.processes.log("gateway"))

@@ -190,6 +190,12 @@ def test_second_run_says_it_is_running(started):
     assert ready_of(ready["data"])["pids"] == ready["pids"]
 
 
+def test_a_reader_that_leaves_early_is_no_failure(data):
+    command = f"'{QUICKSTART}' --data '{data}' --bin '{BIN}' --detach --no-demo"
+    early = run(["bash", "-c", f"set -o pipefail; {command} | true"], env=QUICK.environment)
+    assert early.stderr == b"" and alive(ready_of(data)["pids"]["gateway"])
+
+
 def test_stop_ends_exactly_what_was_started(data):
     ready, _ = QUICK.start(data)
     assert set(ready["pids"]) == {"control", "gateway", "machine", "web"}
