@@ -45,11 +45,11 @@ class Demo:
             there = environments.bring_up_demo(self.api, self.kind, key)
             access = self.api.ask("GET", f"/api/environments/{there['id']}/access")
             host, port = access["ssh_host"], access["ssh_port"]
-            self._pin(host, *self.kind.host(there))
+            key_of_host = self._pin(host, *self.kind.host(there))
             pages = [entry["url"] for entry in access["urls"] if entry["access"] == "public"]
             if pages:  # its owner may have closed it
                 self.processes.wait("gateway", lambda: probe.page(ca, pages[0], https_port))
-            self.processes.wait("gateway", lambda: probe.ssh_banner(port))
+            self.processes.wait("gateway", lambda: self._through_gateway(port, key_of_host))
         return {"environment": there["name"], "id": there["id"], "backend": there["backend"],
                 "url": pages[0] if pages else "",
                 "ssh": f"ssh -F {shell_word(self.data / 'ssh_config')} {host}",
@@ -59,12 +59,24 @@ class Demo:
 
     def _pin(self, name, address, port):
         """The target's host key, asked of itself and not through the gateway."""
-        def scan():
-            found = subprocess.run(["ssh-keyscan", "-T", "3", "-t", "ed25519", "-p", str(port), address],
-                                   capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            lines = [line.split()[1:] for line in found.stdout.splitlines() if not line.startswith("#")]
-            if not lines:
-                return f"no SSH server tells its key at {address}:{port}: {found.stderr.strip()}"
-            (self.data / "known_hosts").write_text(f"{name} {' '.join(lines[0])}\n")
-            return None
-        self.processes.wait("control", scan)
+        silent = f"no SSH server tells its key at {address}:{port}"
+        self.processes.wait("control", lambda: None if host_key(address, port) else silent)
+        key = host_key(address, port)
+        (self.data / "known_hosts").write_text(f"{name} {key}\n")
+        return key
+
+    @staticmethod
+    def _through_gateway(port, expected):
+        key = host_key("127.0.0.1", port)
+        if key and key != expected:
+            raise RuntimeError(f"port {port}, which is the demo's, is in use by another SSH server: end "
+                               f"that, or choose another directory with --data")
+        return None if key else f"no SSH server answers on port {port}"
+
+
+def host_key(address, port):
+    """Its type and base64 text; None where nobody answers."""
+    found = subprocess.run(["ssh-keyscan", "-T", "3", "-t", "ed25519", "-p", str(port), address],
+                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    lines = [line.split() for line in found.stdout.splitlines() if not line.startswith("#")]
+    return " ".join(lines[0][1:3]) if lines else None

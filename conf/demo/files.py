@@ -32,6 +32,7 @@ control:
   key_file: {data}/keys/control
   tickets: {{key_file: {data}/keys/tickets}}
   public: {{https_port: {https_port}}}
+  ports: {{ssh: {leased}}}
   docker: {{socket: {engine}, grace: 3s}}
 """
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import docker_engine
@@ -124,8 +125,13 @@ class Quickstart:
         config = self.data / "envgate.yaml"
         config.write_text(files.settings(engine, data=self.data, domain=DOMAIN, https_port=at["https"],
                                          http_port=at["http"], metrics_port=at["metrics"],
-                                         ssh_range="{}-{}".format(*SSH_RANGE)))
+                                         ssh_range="{}-{}".format(*SSH_RANGE), leased=self._leased()))
         return config
+
+    def _leased(self):
+        """A hundred ports for ssh, by the directory: another quickstart on this machine has others."""
+        first = SSH_RANGE[0] + zlib.crc32(os.fsencode(self.data)) % 90 * 100
+        return f"{first}-{first + 99}"
 
     @staticmethod
     def _check_settings(program, config):

@@ -6,11 +6,10 @@ import datetime
 import json
 import os
 import pwd
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import time
 from pathlib import Path
 
@@ -18,19 +17,21 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from harness import BIN, SLOW, Process, debian_tool, need, run, wait_for
+from harness import BIN, SLOW, Process, Sshd, debian_tool, need, run, wait_for
 from harness.machine import ROOT
 from harness.quickstart import (QUICKSTART, Quickstart, alive, envctl, get, ready_of, ssh, ssh_argv,
                                 ssh_by_password)
 
+sys.path.append(str(ROOT / "conf/demo"))
+import namespace_machine  # noqa: E402
+
 QUICK = Quickstart()
-STRANGER = 4321  # an account that this machine has not
 
 
 @pytest.fixture(scope="module", autouse=True)
 def machine_can():
-    done = run(["unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "true"], check=False)
-    need(done.returncode == 0, f"namespaces cannot be made: {done.stderr.decode().strip()}")
+    reason = namespace_machine.obstacle()
+    need(reason is None, reason)
 
 
 @pytest.fixture
@@ -348,6 +349,16 @@ def test_taken_ports_are_gone_around(data):
         get(ready)
 
 
+def test_another_server_on_the_demos_port_is_not_taken_for_it(data, tmp_path):
+    ready, _ = QUICK.start(data)
+    QUICK.stop(data)
+    with Sshd(tmp_path / "other", port=ready["ssh_port"]):
+        done = QUICK.run(data, "--detach", check=False)
+    assert done.returncode == 1
+    assert f"port {ready['ssh_port']}, which is the demo's, is in use".encode() in done.stderr
+    assert not (data / "ready.json").exists() and not (data / "processes.json").exists()
+
+
 @pytest.mark.parametrize("how", ["ctrl-c", "--stop"])
 def test_foreground_ends_all_it_started(data, tmp_path, how):
     process = Process("quickstart", [QUICKSTART, "--data", data, "--bin", BIN], tmp_path / "out",
@@ -398,45 +409,3 @@ def test_a_directory_that_cannot_be_used_is_explained(tmp_path):
     long = tmp_path / ("x" * 60) / ("y" * 60)
     done = QUICK.run(long, "--detach", check=False)
     assert done.returncode == 1 and b"--data" in done.stderr
-
-
-@pytest.fixture
-def stranger():
-    """(what runs a command as an ordinary account with ids to give away, its directory). The account is in
-    its own view of /etc alone."""
-    directory = Path(tempfile.mkdtemp(prefix="envgate-"))
-    for name, line in {"passwd": f"stranger:x:{STRANGER}:{STRANGER}::{directory}:/bin/sh", "group":
-                       f"stranger:x:{STRANGER}:", "subuid": f"stranger:{1 << 20}:65536",
-                       "subgid": f"stranger:{1 << 20}:65536"}.items():
-        known = Path("/etc") / name
-        (directory / name).write_text((known.read_text() if known.exists() else "") + line + "\n")
-    os.chown(directory, STRANGER, STRANGER)
-    binds = " && ".join(f"mount --bind {directory}/{name} /etc/{name}"
-                        for name in ("passwd", "group", "subuid", "subgid"))
-    yield ["unshare", "--mount", "sh", "-c", f'{binds} && exec setpriv --reuid={STRANGER} --regid={STRANGER} '
-           f'--clear-groups env -u XDG_RUNTIME_DIR HOME={directory} "$@"', "sh"], directory
-    shutil.rmtree(directory)
-
-
-def test_an_ordinary_account_needs_no_rights(stranger, tmp_path):
-    within, directory = stranger
-    need(Path("/etc/subuid").exists(), "there is no /etc/subuid on this machine")
-    need(os.getuid() == 0, "another account can be played by root alone")
-    need(run([*within, "test", "-x", BIN / "envgate", "-a", "-r", QUICKSTART], check=False).returncode == 0,
-         "another account may not read these programs")
-    tried = run([*within, "unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork",
-                 "--mount-proc", "true"], check=False)
-    need(tried.returncode == 0, f"user namespaces cannot be made: {tried.stderr.decode().strip()}")
-    quick, data = Quickstart(within=within), directory / "data"
-    try:
-        ready, _ = quick.start(data)
-        assert {Path(f"/proc/{pid}").stat().st_uid for pid in ready["pids"].values()} == {STRANGER}
-        assert ssh(ready, "id -u; awk '$1 == 0 {print $2}' /proc/self/uid_map") == f"0\n{STRANGER}"
-        assert ssh_by_password(ready, tmp_path, "echo in").stdout == b"in\n"
-        tty = run([debian_tool("ssh"), "-tt", "-F", ready["ssh_config"], ready["ssh_host"], "tty"])
-        assert tty.stdout.startswith(b"/dev/pts/")
-        assert b"You have reached" in get(ready).stdout
-        assert "stopped: demo" in quick.stop(data)
-        assert not any(map(alive, ready["pids"].values()))
-    finally:
-        quick.stop(data, check=False)
