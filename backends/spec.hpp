@@ -90,8 +90,9 @@ struct Observed {
   std::string owner;
   // Where the gateway reaches it: read anew by each call, since it changes with every start.
   std::optional<IpAddress> address;
-  std::vector<Published> published;  // remote nodes only; empty: the environment's own ports, at its address
-  std::string image_digest;          // "sha256:..." of what really runs
+  // Ports that are reached at that address by another number: of remote nodes, and the sshd of a machine.
+  std::vector<Published> published;
+  std::string image_digest;  // "sha256:..." of what really runs
   std::optional<std::chrono::sys_seconds> started_at;
   std::string detail;  // for people: why it failed, how it ended
 };

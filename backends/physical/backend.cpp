@@ -10,6 +10,8 @@
 namespace envgate::backends::physical {
 namespace {
 
+constexpr std::uint16_t kSshPort = 22;  // by which an environment's sshd is named, wherever it listens
+
 Observed absent(const EnvId& environment) {
   Observed seen;
   seen.environment = environment;
@@ -40,6 +42,7 @@ Observed PhysicalBackend::observed(const Machine& machine, const Marker& marker)
   }
   if (seen.state == State::running) {
     seen.address = machine.address;
+    if (machine.ssh_port != kSshPort) seen.published = {{kSshPort, machine.ssh_port}};
     seen.started_at = marker.since;
   }
   seen.detail = "on machine " + machine.name;

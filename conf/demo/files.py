@@ -1,15 +1,14 @@
-"""What the quickstart writes into its data directory for the gateway, for ssh and for people."""
-
+"""What the quickstart writes into its data directory for the two programs, for ssh and for people."""
 SETTINGS = """\
-# The quickstart gateway's settings, written by conf/quickstart at each start.
+# The settings of the quickstart's gateway and control plane, written by conf/quickstart at each start.
 # conf/envgate.yaml documents every key.
 domain: {domain}
 routes:
-  source: file
-  file: {data}/routes.yaml
+  source: control
+  control: {{socket: {data}/control.sock}}
   snapshot: {data}/routes.snapshot
-  # The demo environment is this machine itself, which is refused unless listed.
-  allowed_targets: [127.0.0.0/8]
+  # The networks of containers, and this machine itself, which is refused unless listed.
+  allowed_targets: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8]
 ssh:
   bind: 127.0.0.1
   port_range: {ssh_range}
@@ -19,64 +18,48 @@ https:
     - {{certificate: {data}/tls/gateway.pem, key: {data}/tls/gateway.key}}
 http:
   bind: 127.0.0.1:{http_port}
+private:
+  key_file: {data}/keys/tickets
 admin:
   socket: {data}/admin.sock
 metrics:
   bind: 127.0.0.1:{metrics_port}
 timeouts:
   drain: 5s
-"""
-
-DEMO_ROUTES = """\
-# The quickstart's routes, written at each start; a change is obeyed at once and kept until the next one.
-routes:
-  - env: demo
-    generation: {generation}
-    kind: container
-    state: running
-    address: 127.0.0.1
-    ssh: {{listen_port: {ssh_port}, target_port: {sshd_port}}}
-    http:
-      - {{port: 8888, target_port: {web_port}, scheme: http, access: public}}
-"""
-
-NO_ROUTES = """\
-# The gateway's routes. A change is obeyed at once; this file is yours. An example:
-#
-#   - env: demo
-#     generation: 1                 # raise it with each change
-#     kind: container               # physical | container | vm | pod
-#     state: running
-#     address: 127.0.0.1            # must lie in routes.allowed_targets (envgate.yaml beside this file)
-#     ssh: {{listen_port: {ssh_port}, target_port: 22}}
-#     http:
-#       - {{port: 8888, target_port: 8888, scheme: http, access: public}}
-routes: []
+control:
+  socket: {data}/control.sock
+  store: sqlite:{data}/control.db
+  key_file: {data}/keys/control
+  tickets: {{key_file: {data}/keys/tickets}}
+  public: {{https_port: {https_port}}}
+  ports: {{ssh: {leased}}}
+  docker: {{socket: {engine}, grace: 3s}}
 """
 
 SSH_CONFIG = """\
-# For `ssh -F`: environments of the quickstart gateway, found without DNS.
-Host demo.ssh.{domain}
+# For `ssh -F`: the demo of the quickstart gateway, found without DNS.
+Host demo {ssh_host}
   HostName 127.0.0.1
   Port {ssh_port}
-  User {user}
-  IdentityFile "{demo}/demo_key"
+  User root
+  IdentityFile "{data}/keys/demo"
   IdentitiesOnly yes
-  HostKeyAlias demo.ssh.{domain}
-  UserKnownHostsFile "{demo}/known_hosts"
+  HostKeyAlias {ssh_host}
+  UserKnownHostsFile "{data}/known_hosts"
 
 """
 
-# Any environment, whatever its port: through TLS, where the name travels in the handshake.
+# Any other environment, whatever its port: through TLS, where the name travels in the handshake.
 SSH_CONFIG_TLS = """\
-Host *.ssh.{domain} !demo.ssh.{domain}
+Host *.ssh.{domain} !{ssh_host}
   ProxyCommand openssl s_client -quiet -verify_quiet -verify_return_error -CAfile "{data}/ca.pem" \
 -connect 127.0.0.1:{https_port} -servername %h
 """
 
 
-def settings(**values):
-    return SETTINGS.format(**{**values, "data": quotable(values["data"])})
+def settings(engine, **values):
+    return SETTINGS.format(**{**values, "data": quotable(values["data"]),
+                              "engine": quotable(engine) if engine else '""'})
 
 
 def quotable(path):
@@ -88,6 +71,7 @@ def quotable(path):
     return text
 
 
-def ssh_config(with_demo, **values):
-    text = SSH_CONFIG.format(**values) if with_demo else ""
-    return text + SSH_CONFIG_TLS.format(**values)
+def ssh_config(**values):
+    """`ssh_host` is the demo's, or empty where there is none."""
+    text = SSH_CONFIG.format(**values) if values["ssh_host"] else ""
+    return text + SSH_CONFIG_TLS.format(**values).replace(" !\n", "\n")

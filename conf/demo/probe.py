@@ -3,43 +3,32 @@ import http.client
 import socket
 import ssl
 
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=5)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+import unix_http
 
 
-def ready(admin_socket):
-    """None when /readyz says so, else what is the matter."""
-    connection = UnixConnection(str(admin_socket))
+def ready(name, path):
+    """None when /readyz on this socket says so, else what is the matter."""
     try:
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        text = answer.read().decode(errors="replace").strip()
-        return None if answer.status == 200 else f"/readyz on {admin_socket} answers {answer.status}: {text}"
-    except OSError as error:
-        return f"no answer on {admin_socket}: {error}"
-    finally:
-        connection.close()
+        status, text = unix_http.ask(path, "GET", "/readyz")
+    except (OSError, http.client.HTTPException) as error:
+        return f"{name} does not answer on {path}: {error}"
+    said = text.decode(errors="replace").strip()
+    return None if status == 200 else f"{name} answers /readyz with {status}: {said}"
 
 
-def page(ca, host, port):
-    """None when the page behind https://HOST:PORT/ comes, by a certificate that `ca` vouches for."""
+def page(ca, url, port):
+    """None when the page comes from the gateway's port, by a certificate that `ca` vouches for."""
+    authority = url.split("/")[2]
+    host = authority.partition(":")[0]
     try:
         context = ssl.create_default_context(cafile=str(ca))
         with socket.create_connection(("127.0.0.1", port), 5) as raw, \
                 context.wrap_socket(raw, server_hostname=host) as tls:
-            tls.sendall(f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+            tls.sendall(f"GET / HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n".encode())
             status = tls.makefile("rb").readline().decode(errors="replace").strip()
-        return None if status.startswith("HTTP/1.1 200") else f"https://{host}:{port}/ answers {status!r}"
+        return None if status.startswith("HTTP/1.1 200") else f"{url} answers {status!r}"
     except OSError as error:
-        return f"https://{host}:{port}/ does not answer: {error}"
+        return f"{url} does not answer: {error}"
 
 
 def ssh_banner(port):

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+SECONDS_TO_START = 30
 
 def _boot():
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -22,9 +23,9 @@ def _stat(pid):
     return fields[0], int(fields[1]), int(fields[19])
 
 
-def identify(name, pid):
+def identify(name, pid, kill=False):
     stat = _stat(pid)
-    return {"name": name, "pid": pid, "start": stat[2] if stat else 0, "boot": _boot()}
+    return {"name": name, "pid": pid, "start": stat[2] if stat else 0, "boot": _boot(), "kill": kill}
 
 
 def alive(record):
@@ -41,6 +42,13 @@ def children(pid):
         if stat and stat[1] == pid and stat[0] not in "ZX":
             found.append(identify("child", int(entry)))
     return found
+
+
+def last_lines(path, count=15):
+    try:
+        return "\n".join("  " + line for line in path.read_text(errors="replace").splitlines()[-count:])
+    except FileNotFoundError:
+        return "  (nothing)"
 
 
 class Processes:
@@ -64,17 +72,18 @@ class Processes:
     def log(self, name):
         return self.logs / f"{name}.log"
 
-    def start(self, name, argv):
-        """Starts a server in a session of its own (Ctrl-C is ours to answer),
-        its output in DIR/log/NAME.log."""
+    def start(self, name, argv, kill=False, environment=None):
+        """Starts a server in a session of its own (Ctrl-C is ours to answer), its output in DIR/log/NAME.log.
+        With `kill` it is one that is ended by SIGKILL, and does not end by SIGTERM."""
         self.logs.mkdir(exist_ok=True)
         with open(self.log(name), "wb") as out:
             self.popen[name] = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
-                                                stdout=out, stderr=out, start_new_session=True)
-        self.add(name, self.popen[name].pid)
+                                                stdout=out, stderr=out, start_new_session=True,
+                                                env=environment)
+        self.add(name, self.popen[name].pid, kill)
 
-    def add(self, name, pid):
-        self.records.append(identify(name, pid))
+    def add(self, name, pid, kill=False):
+        self.records.append(identify(name, pid, kill))
         self._write()
 
     def pids(self):
@@ -94,6 +103,23 @@ class Processes:
         self.reap()
         return [record["name"] for record in self.records if not alive(record)]
 
+    def check(self):
+        """Raises, with the last words of the one, when any has ended by itself."""
+        if ended := self.ended():
+            log = self.log(ended[0])
+            raise RuntimeError(f"{ended[0]} ended at once; {log} says:\n{last_lines(log)}")
+
+    def wait(self, name, check):
+        """Until `check` says that nothing is the matter. Where it never does, the log of `name` is shown."""
+        log = self.log(name)
+        deadline = time.monotonic() + SECONDS_TO_START
+        while (matter := check()) is not None:
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not ready within {SECONDS_TO_START} s: {matter}; {log} says:\n"
+                                   f"{last_lines(log)}")
+            time.sleep(0.02)
+
     def stop_all(self, but=()):
         """Ends all that still run, last started first:
         the gateway before what stands behind it. Returns the names."""
@@ -109,9 +135,10 @@ class Processes:
         self.path.unlink(missing_ok=True)
         return stopped
 
-    def end(self, record):
-        """SIGTERM and, when that does not end it, SIGKILL."""
-        for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+    def end(self, record, patience=15):
+        """SIGTERM and, when that does not end it or is of no use, SIGKILL."""
+        numbers = [(signal.SIGTERM, patience), (signal.SIGKILL, 5)]
+        for number, seconds in numbers[1:] if record.get("kill") else numbers:
             try:
                 if alive(record):
                     os.kill(record["pid"], number)

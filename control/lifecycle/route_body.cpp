@@ -22,7 +22,7 @@ std::string_view route_state(State state) {
   }
 }
 
-// Where the port of an environment is reached: itself, or where a remote node has published it.
+// Where the port of an environment is reached: itself, or the number that it has at its address.
 std::uint16_t target_of(const json& published, std::uint16_t port) {
   for (const json& entry : published)
     if (entry.value("port", 0) == port) return static_cast<std::uint16_t>(entry.value("node_port", 0));

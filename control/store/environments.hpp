@@ -48,7 +48,7 @@ struct Environment {
   std::uint16_t ssh_port = 0;
   // What was observed last.
   std::string address;           // empty: none
-  std::string published = "[]";  // JSON: [{"port", "node_port"}], on remote nodes
+  std::string published = "[]";  // JSON: [{"port", "node_port"}], where they differ
   std::string instance, image_digest;
   // A login is to be set when `login_set` is behind, or when what runs is another instance.
   long long login_version = 1, login_set = 0;

@@ -17,7 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine_image import make_image
+sys.path.append(str(Path(__file__).resolve().parents[2] / "conf/demo"))
+import demo_image  # noqa: E402
+import docker_engine  # noqa: E402
 
 REGISTRY_USER, REGISTRY_PASSWORD = "puller", "Registry-Pass-1"
 TLS = "127.0.0.1:2376"
@@ -199,7 +201,8 @@ def main(argv):
         engine.make_namespace()
         engine.make_certificates()
         engine.start()
-        make_image(engine, directory / "root", "envgate-test/ssh:1")
+        docker_engine.import_image(engine.socket, "envgate-test/ssh:1", demo_image.archive(),
+                                   demo_image.SSH_SERVER)
         engine.start_registry()
         return run_program(engine, argv)
     except CannotRun as reason:

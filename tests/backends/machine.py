@@ -1,16 +1,13 @@
 #!/usr/bin/python3
 """Physical machines for one program: machine.py PROGRAM [ARGUMENT...].
 
-Each machine is namespaces of its own (mounts, processes, host name) on an address of one network namespace,
-with its own /etc (passwd, shadow, host key), home directories, /run and /var/lib, and a real sshd: to end a
-session there is to end real processes, and to lock an account is to lock a real one. What PROGRAM is told is
-in ENGINE_* variables. It may write "stop NAME", "start NAME" or "rekey NAME" to the descriptor in
+Each is a conf/demo/namespace_machine.py on an address of one network namespace. What PROGRAM is told is in
+ENGINE_* variables. It may write "stop NAME", "start NAME" or "rekey NAME" to the descriptor in
 ENGINE_CONTROL. All is ended by its pid and removed at the end. Exit status 77: this machine cannot play
 others; the reason is the last line."""
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,29 +15,13 @@ from pathlib import Path
 
 from engine import CannotRun, end_with_parent, run, wait_for
 
+import namespace_machine  # engine has added conf/demo to the path
+
 MACHINES = {"one": "10.77.0.1", "two": "10.77.0.2"}
-OWN = ("etc", "root", "home", "run", "var/lib", "tmp")  # what a machine has for itself; /tmp hides ours: last
-PASSWD = """root:x:0:0:root:/root:/bin/bash
-sshd:x:105:65534::/run/sshd:/usr/sbin/nologin
-nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
-ubuntu:x:1000:1000::/home/ubuntu:/bin/bash
-ops:x:1500:1500::/home/ops:/bin/bash
-"""
-SHADOW = "root:*:19000:0:99999:7:::\nubuntu:!:19000:0:99999:7:::\nops:*:19000:0:99999:7:::\n"
-PAM = """auth required pam_unix.so nodelay
-account required pam_unix.so
-session optional pam_loginuid.so
-"""
-
-
-def process_one(name, directory):
-    """What runs as process 1 of a machine: its sshd's parent, and whoever else is orphaned there."""
-    for own in OWN:
-        run("mount", "--bind", directory / own, f"/{own}")
-    socket.sethostname(name)
-    sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e"], stdin=subprocess.DEVNULL)
-    while os.wait()[0] != sshd.pid:
-        pass
+OTHER_PORT = 2022  # beside 22: some sshd do not listen there
+ROOT = namespace_machine.ROOT
+OPS = namespace_machine.Account("ops", 1500)
+ACCOUNTS = [ROOT, namespace_machine.Account("ubuntu", 1000, "!"), OPS]
 
 
 class Machine:
@@ -49,52 +30,23 @@ class Machine:
         self.process = None
 
     def make(self, admin_key):
-        for own in OWN:
-            (self.directory / own).mkdir(parents=True, exist_ok=True)
-        etc = self.directory / "etc"
-        shutil.copytree("/etc", etc, symlinks=True, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns("ssh", "ssl", "docker", "*.lock"))
-        (etc / "passwd").write_text(PASSWD)
-        (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\nubuntu:x:1000:\nops:x:1500:\n")
-        (etc / "shadow").write_text(SHADOW)
-        (etc / "gshadow").unlink(missing_ok=True)
-        (etc / "pam.d/sshd").write_text(PAM)
-        (etc / "ssh").mkdir()
-        (etc / "ssh/sshd_config").write_text(
-            f"ListenAddress {MACHINES[self.name]}\nHostKey /etc/ssh/ssh_host_ed25519_key\nUsePAM yes\n"
-            "PermitRootLogin yes\nPasswordAuthentication yes\nUseDNS no\nMaxStartups 100\nMaxAuthTries 2\n"
-            "Subsystem sftp internal-sftp\n")
-        (self.directory / "run/sshd").mkdir()
-        (self.directory / "tmp").chmod(0o1777)
-        for path, uid in (("root", 0), ("home/ubuntu", 1000), ("home/ops", 1500)):
-            home = self.directory / path
-            home.mkdir(exist_ok=True)
-            home.chmod(0o700)
-            os.chown(home, uid, uid)
-            if uid != 1000:  # either may be the admin
-                keys = home / ".ssh/authorized_keys"
-                keys.parent.mkdir(mode=0o700)
-                keys.write_text(admin_key)
-                keys.chmod(0o600)
-                for file in (keys, keys.parent):
-                    os.chown(file, uid, uid)
-        sudoers = etc / "sudoers"
-        sudoers.unlink(missing_ok=True)
+        self.directory.mkdir()
+        sshd_lines = ["Port 22", f"Port {OTHER_PORT}", f"ListenAddress {MACHINES[self.name]}",
+                      "MaxStartups 100", "MaxAuthTries 2"]
+        namespace_machine.make(self.directory, sshd_lines, ACCOUNTS)
+        for account in (ROOT, OPS):  # either may be the admin
+            namespace_machine.admit(self.directory, account, admin_key)
+        sudoers = self.directory / "etc/sudoers"
         sudoers.write_text("root ALL=(ALL:ALL) ALL\nops ALL=(ALL:ALL) NOPASSWD: ALL\n")
         sudoers.chmod(0o440)
-        self.rekey()
 
     def rekey(self):
-        key = self.directory / "etc/ssh/ssh_host_ed25519_key"
-        key.unlink(missing_ok=True)
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key)
+        namespace_machine.new_host_key(self.directory)
 
     def start(self):
         with open(self.directory / "sshd.log", "ab") as log:
             self.process = subprocess.Popen(
-                self.within("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL",
-                            "--mount-proc", "/usr/bin/python3", "-B", "-W", "ignore", __file__,
-                            "--process-one", self.name, self.directory),
+                self.within(*namespace_machine.command(self.name, self.directory)),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
 
@@ -149,7 +101,7 @@ class Machines:
 def run_program(machines, argv):
     asks, control = os.pipe()
     answer, answers = os.pipe()
-    told = {"DIRECTORY": machines.directory, "CONTROL": control, "ANSWER": answer,
+    told = {"DIRECTORY": machines.directory, "CONTROL": control, "ANSWER": answer, "SSH_PORT": OTHER_PORT,
             **{name.upper(): address for name, address in MACHINES.items()}}
     environment = {**os.environ, **{f"ENGINE_{name}": str(value) for name, value in told.items()}}
     program = subprocess.Popen(machines.within(*argv), env=environment, pass_fds=(control, answer),
@@ -170,10 +122,8 @@ def check_machine():
     for tool in ("/usr/sbin/sshd", "/usr/bin/ssh", "/usr/sbin/chpasswd", "/usr/bin/dbclient"):
         if not Path(tool).exists():
             raise CannotRun(f"{tool} is not installed (tests/run installs it)")
-    tried = subprocess.run(["unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "true"],
-                           capture_output=True, text=True)
-    if tried.returncode != 0:
-        raise CannotRun(f"namespaces cannot be made: {tried.stderr.strip()}")
+    if (reason := namespace_machine.obstacle()) is not None:
+        raise CannotRun(reason)
 
 
 def main(argv):
@@ -193,7 +143,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--process-one":
-        process_one(sys.argv[2], Path(sys.argv[3]))
-    else:
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -74,6 +74,15 @@ def test_a_machine_is_let_and_given_back_clean(plane):
     assert ssh(access, "ls; echo in") == "in", "nothing of the customer before"
 
 
+def test_the_route_leads_to_the_port_where_its_sshd_listens(plane):
+    port = int(os.environ["ENGINE_SSH_PORT"])
+    plane.ask("POST", "/api/machines", machine("two", ssh_port=port))
+    made = plane.do("POST", "/api/environments", wanted(machine="two"))
+    assert plane.routes()[made["id"]]["ssh"]["target_port"] == port
+    reachable = next(c for c in made["conditions"] if c["type"] == "Reachable")
+    assert reachable["status"] == "true", reachable
+
+
 def test_two_racers_for_one_machine_have_one_winner(plane):
     plane.ask("POST", "/api/machines", machine("one"))
     outcomes = []

@@ -39,7 +39,8 @@ TEST(CheckMachine, SaysWhatIsWrong) {
   EXPECT_EQ(wrong([](Machine& m) { m.name = "Gpu 7"; }), "name");
   EXPECT_EQ(wrong([](Machine& m) { m.ssh_port = 0; }), "ssh_port");
   EXPECT_EQ(wrong([](Machine& m) { m.admin_user = "-oProxyCommand=x"; }), "admin_user");
-  for (const char* key : {"", "admin", "/a b", "/%h", "/${HOME}", "/a\nb"}) {
+  EXPECT_EQ(wrong([](Machine& m) { m.admin_key = "/a b"; }), "good");
+  for (const char* key : {"", "admin", "/a\"b", "/%h", "/${HOME}", "/a\nb"}) {
     EXPECT_EQ(wrong([&](Machine& m) { m.admin_key = key; }), "admin_key") << key;
   }
   EXPECT_EQ(wrong([](Machine& m) { m.host_keys = {}; }), "host_keys");
