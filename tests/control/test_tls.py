@@ -17,8 +17,8 @@ from plane import Plane, Refused, wait_for
 
 def make_certificate(directory, name="localhost"):
     """Returns what clients trust: the certificate itself."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
                     "-keyout", directory / "tls.key", "-out", directory / "tls.pem"],
                    check=True, capture_output=True)
     return ssl.create_default_context(cadata=(directory / "tls.pem").read_text())
@@ -175,6 +175,6 @@ def test_a_reload_takes_a_new_certificate_and_says_what_needs_a_restart(remote):
 def test_a_listener_without_its_certificate_is_refused(tmp_path):
     plane = Plane(tmp_path, tls={"bind": "127.0.0.1:0"})
     plane.write_settings()
-    done = subprocess.run([plane.binary, "--config", tmp_path / "control.yaml", "--check"], capture_output=True,
-                          text=True)
+    done = subprocess.run([plane.binary, "--config", tmp_path / "control.yaml", "--check"],
+                          capture_output=True, text=True)
     assert done.returncode != 0 and "control.tls.certificate" in done.stdout + done.stderr

@@ -1,5 +1,6 @@
 # ctest: processors=2
-"""The quickstart of an ordinary account. Nothing runs beside it that may take the ports it has just chosen."""
+"""The quickstart of an ordinary account. Nothing runs beside it that may take the ports it has
+just chosen."""
 import os
 import shutil
 import tempfile
