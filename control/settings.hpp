@@ -24,8 +24,8 @@ struct ControlSettings {
   std::string domain = "localhost";
   struct Control {
     std::string socket = "/run/envgate/control.sock";
-    std::string store = "sqlite:/var/lib/envgate/control.db";
-    std::string key_file = "/var/lib/envgate/control.key";
+    std::string store = "sqlite:/var/lib/envgate-control/control.db";
+    std::string key_file = "/var/lib/envgate-control/control.key";
     unsigned workers = 4;  // threads that answer requests
     struct Groups {
       std::string read, operate, admin;

@@ -286,6 +286,7 @@ Outcome<EngineFacts> DockerBackend::facts(const Call& call) {
   facts.version = text_at(**info, {"ServerVersion"});
   facts.cpus = number_at(**info, {"NCPU"});
   facts.memory.count = number_at(**info, {"MemTotal"});
+  facts.time = parse_engine_time(text_at(**info, {"SystemTime"}));
   return facts;
 }
 

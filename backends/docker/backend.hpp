@@ -21,6 +21,7 @@ struct EngineFacts {
   std::string version;
   std::uint64_t cpus = 0;
   Bytes memory;
+  std::optional<std::chrono::sys_seconds> time;  // its clock's
 };
 
 class DockerBackend final : public Backend {

@@ -57,6 +57,7 @@ std::vector<Operation> quota_operations();
 std::vector<Operation> machine_operations();
 std::vector<Operation> node_operations();
 std::vector<Operation> token_operations();
+std::vector<Operation> doctor_operations();
 std::vector<Operation> metrics_operations();
 std::vector<Operation> general_operations();  // status, settings, audit, health, OpenAPI
 const std::vector<Operation>& all_operations();

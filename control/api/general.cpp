@@ -51,54 +51,6 @@ Response status(Context& context, const Request& request) {
        {"redis", redis_view(context)}});
 }
 
-// What an operator would look at first, each with its remedy.
-Response doctor(Context& context, const Request&) {
-  json checks = json::array();
-  const auto add = [&](const std::string& name, const char* status, const std::string& message,
-                       const std::string& remedy) {
-    checks.push_back({{"name", name}, {"status", status}, {"message", message}, {"remedy", remedy}});
-  };
-  const auto generation =
-      read(context, [](store::Transaction& t) -> Result<long long> { return store::route_generation(t); });
-  if (generation)
-    add("database", "ok", "it answers", "");
-  else
-    add("database", "fail", generation.error().detail, "see control.store");
-  for (const auto& [key, health] : context.reconciler.health()) {
-    if (health.answers)
-      add("engine " + key, "ok", "it answers", "");
-    else
-      add("engine " + key, "fail", health.error, "start it, or check control.docker.socket and its rights");
-    if (health.orphans > 0)
-      add("orphans on " + key, "warn",
-          std::to_string(health.orphans) + " things that no environment explains",
-          "set control.reconcile.sweep_orphans, or remove them by hand");
-  }
-  if (context.reconciler.health().empty())
-    add("engines", "warn", "none is set up",
-        "set control.docker.socket, or add machines (envctl machine add)");
-  if (context.redis) {
-    const RedisPublisher::Status redis = context.redis->status();
-    if (redis.connected)
-      add("redis", "ok", "it answers", "");
-    else
-      add("redis", "fail", redis.error, "check control.redis.url and that the server runs");
-    if (redis.maxmemory_policy.starts_with("allkeys"))
-      add("redis maxmemory-policy", "warn", redis.maxmemory_policy + ": it may silently drop routes",
-          "CONFIG SET maxmemory-policy noeviction");
-  }
-  if (!context.tickets)
-    add("private ports", "warn", "they stay closed: there is no ticket key",
-        "set control.tickets.key_file, and the gateway's private.key_file to the same file");
-  const auto machines = read(context, [](store::Transaction& t) -> Result<std::vector<store::PoolMachine>> {
-    return store::list_machines(t, "quarantined");
-  });
-  for (const store::PoolMachine& machine : machines ? *machines : std::vector<store::PoolMachine>())
-    add("machine " + machine.name, "warn", "quarantined: " + machine.reason,
-        "mend it, then: envctl machine available " + machine.name);
-  return json_response(200, {{"time", timestamp_of(store::now_ms())}, {"checks", std::move(checks)}});
-}
-
 Response healthz(Context&, const Request&) { return json_response(200, {{"status", "ok"}}); }
 
 // Ready: the database answers. An engine that is away is no reason to take the API away.
@@ -190,7 +142,6 @@ std::vector<Operation> general_operations() {
       {"GET", "/readyz", Role::none, readyz, "Whether the database answers"},
       {"GET", "/api/openapi.json", Role::none, openapi, "This document"},
       {"GET", "/api/status", Role::read, status, "How the control plane does"},
-      {"GET", "/api/doctor", Role::read, doctor, "What an operator should look at"},
       {"GET", "/api/settings", Role::read, settings_view, "Settings, and where each comes from"},
       {"GET", "/api/settings/{key}", Role::read, settings_view, "One setting or section"},
       {"GET", "/api/audit", Role::admin, audit, "Who did what"},

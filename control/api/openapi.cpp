@@ -55,8 +55,8 @@ json described(const Operation& operation) {
                     {"x-role", to_string(operation.role)},
                     {"responses", json::object()}};
   if (!parameters.empty()) described["parameters"] = std::move(parameters);
-  if (!schemas.body.is_null())
-    described["requestBody"] = {{"content", {{"application/json", {{"schema", schemas.body}}}}}};
+  for (const std::string& type : schemas.body.is_null() ? std::vector<std::string>() : schemas.body_types)
+    described["requestBody"]["content"][type]["schema"] = schemas.body;
   json& answers = described["responses"];
   answers[std::to_string(schemas.status)] = {
       {"description", operation.summary},

@@ -207,6 +207,66 @@ json component_schemas() {
                               {"labels", {{"type", "object"}, {"additionalProperties", text()}}}},
                              {"ssh_port", "user", "host_keys", "region", "gpu_model", "gpus", "cpu", "memory",
                               "disk", "price_per_month", "labels"});
+  all["Machine"] = object({{"name", text()},
+                           {"region", text()},
+                           {"gpu_model", text()},
+                           {"gpus", whole()},
+                           {"cpu", whole()},
+                           {"memory", whole()},
+                           {"disk", whole()},
+                           {"price_per_month", text()},
+                           {"address", text()},
+                           {"ssh_port", port()},
+                           {"user", text()},
+                           {"admin_key", text()},
+                           {"host_keys", list(text())},
+                           {"labels", {{"type", "object"}, {"additionalProperties", text()}}},
+                           {"state", words({"available", "allocated", "draining", "cleaning", "verifying",
+                                            "quarantined", "maintenance", "unreachable"})},
+                           {"reachable", flag()},
+                           {"reason", text()},
+                           {"environment", nullable(text())},
+                           {"version", whole()},
+                           {"created_at", time_text()},
+                           {"updated_at", time_text()},
+                           {"checked_at", nullable(time_text())},
+                           {"facts", {{"type", "object"}}}},
+                          {"facts"});
+  all["NewToken"] =
+      object({{"name", text()}, {"role", words({"read", "operate", "admin"})}, {"expires_at", time_text()}},
+             {"role", "expires_at"});
+  all["Token"] = object({{"id", text()},
+                         {"name", text()},
+                         {"role", words({"read", "operate", "admin"})},
+                         {"created_at", time_text()},
+                         {"expires_at", nullable(time_text())},
+                         {"used_at", nullable(time_text())},
+                         {"token", text()}},
+                        {"token"});
+  all["AuditLine"] = object({{"seq", whole()},
+                             {"at", time_text()},
+                             {"who", text()},
+                             {"action", text()},
+                             {"object", text()},
+                             {"before", text()},
+                             {"after", text()},
+                             {"result", text()},
+                             {"hash", text()}});
+  all["Check"] = object(
+      {{"name", text()}, {"status", words({"ok", "warn", "fail"})}, {"message", text()}, {"remedy", text()}});
+  all["Setting"] = object({{"key", text()},
+                           {"value", text()},
+                           {"layer", text()},
+                           {"place", text()},
+                           {"default", text()},
+                           {"expects", text()},
+                           {"description", text()},
+                           {"variable", text()}});
+  all["Engine"] = object({{"engine", text()},
+                          {"answers", flag()},
+                          {"error", text()},
+                          {"environments", whole()},
+                          {"orphans", whole()}});
   return all;
 }
 
@@ -267,6 +327,60 @@ OperationSchemas schemas_of(const Operation& operation) {
   } else if (path == "/api/quotas/{owner}") {
     if (method != "DELETE") s.answer = ref("Quota");
     if (method == "PUT") s.body = ref("NewQuota");
+  } else if (path == "/api/machines/import") {
+    s.status = 201;
+    s.body = list(ref("NewMachine"));
+    s.body_types = {"text/csv", "application/yaml"};
+    s.answer = object({{"machines", list(ref("Machine"))}});
+  } else if (path.starts_with("/api/machines")) {
+    s.answer = ref("Machine");
+    if (path == "/api/machines" && method == "GET") {
+      for (const char* filter : {"state", "region", "gpu_model"})
+        s.parameters.push_back(query(filter, text(), "only those"));
+      s.answer = object({{"machines", list(ref("Machine"))}, {"next", next}});
+    } else if (path == "/api/machines") {
+      s.status = 201;
+      s.body = ref("NewMachine");
+    }
+  } else if (path.starts_with("/api/nodes")) {
+    s.answer = ref("Node");
+    if (path == "/api/nodes" && method == "GET")
+      s.answer = object({{"nodes", list(ref("Node"))}, {"next", next}});
+    if (method == "DELETE") s.answer = object({{"name", text()}});
+    if (path == "/api/nodes" && method == "POST") s.status = 201, s.body = ref("NewNode");
+  } else if (path.starts_with("/api/tokens")) {
+    s.answer = ref("Token");
+    if (method == "GET") s.answer = object({{"tokens", list(ref("Token"))}, {"next", next}});
+    if (method == "POST") s.status = 201, s.body = ref("NewToken");
+  } else if (path == "/api/audit") {
+    page();
+    for (const char* filter : {"who", "action", "object"})
+      s.parameters.push_back(query(filter, text(), "only those"));
+    s.answer = object({{"audit", list(ref("AuditLine"))}, {"next", next}});
+  } else if (path == "/api/audit/verify") {
+    s.answer = object({{"whole", flag()}, {"message", text()}, {"lines", whole()}, {"newest_hash", text()}});
+  } else if (path == "/api/doctor") {
+    s.answer = object({{"time", time_text()}, {"checks", list(ref("Check"))}});
+  } else if (path.starts_with("/api/settings")) {
+    s.answer = object({{"settings", list(ref("Setting"))}});
+  } else if (path == "/api/status") {
+    s.answer = object({{"program", text()},
+                       {"version", text()},
+                       {"install", text()},
+                       {"time", time_text()},
+                       {"uptime_seconds", whole()},
+                       {"role", text()},
+                       {"route_generation", whole()},
+                       {"passes", object({{"waiting", whole()}, {"working", whole()}})},
+                       {"engines", list(ref("Engine"))},
+                       {"redis", nullable({{"type", "object"}})}});
+  } else if (path == "/readyz") {
+    s.answer = object({{"status", text()}, {"engines", list(ref("Engine"))}});
+  } else if (path == "/healthz") {
+    s.answer = object({{"status", text()}});
+  } else if (path == "/api/routes") {
+    s.parameters.push_back(query("watch", words({"1"}), "the feed: lines of JSON, without end"));
+    s.answer = object({{"generation", whole()}, {"routes", list({{"type", "object"}})}});
   } else if (path == "/api/events") {
     s.content_type = "text/event-stream";
     s.answer = text();

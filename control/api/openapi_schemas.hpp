@@ -10,6 +10,7 @@ namespace envgate::control::api {
 struct OperationSchemas {
   nlohmann::json parameters = nlohmann::json::array();
   nlohmann::json body;  // null: none
+  std::vector<std::string> body_types = {"application/json"};
   nlohmann::json answer = nlohmann::json::object();
   int status = 200;
   std::string content_type = "application/json";

@@ -120,8 +120,25 @@ Result<std::pair<PoolMachine, Facts>> MachineWatch::look(const std::string& name
     return std::move(*now);
   });
   if (!noted) return Failure(noted.error());
+  {
+    const std::lock_guard lock(mutex_);
+    last_[name] = facts;
+  }
   committed_();
   return std::pair(std::move(*noted), std::move(facts));
+}
+
+std::map<std::string, Facts> MachineWatch::last_facts() const {
+  const std::lock_guard lock(mutex_);
+  return last_;
+}
+
+void MachineWatch::forget_others(const std::vector<PoolMachine>& there) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(last_, [&](const auto& entry) {
+    return std::none_of(there.begin(), there.end(),
+                        [&](const PoolMachine& machine) { return machine.name == entry.first; });
+  });
 }
 
 void MachineWatch::watch(const std::stop_token& stop) {
@@ -130,6 +147,7 @@ void MachineWatch::watch(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const auto rows = database_.read(
         [&](Transaction& t) -> Result<std::vector<PoolMachine>> { return store::list_machines(t, ""); });
+    if (rows) forget_others(*rows);
     if (rows && !rows->empty()) {
       std::atomic<std::size_t> next = 0;
       std::vector<std::jthread> lookers;

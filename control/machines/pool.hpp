@@ -3,6 +3,8 @@
 // Thread: functions any; the look has a thread of its own.
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -33,13 +35,18 @@ class MachineWatch {
   Result<std::pair<store::PoolMachine, backends::physical::Facts>> look(const std::string& name,
                                                                         const std::stop_token& stop = {});
   const backends::physical::Settings& physical() const { return physical_; }
+  // What each machine said at its last look, by name; those that were not looked at yet are not in it.
+  std::map<std::string, backends::physical::Facts> last_facts() const;
 
  private:
   void watch(const std::stop_token& stop);
+  void forget_others(const std::vector<store::PoolMachine>& there);
   store::Database& database_;
   const ControlSettings& settings_;
   const backends::physical::Settings physical_;
   std::function<void()> committed_;
+  mutable std::mutex mutex_;
+  std::map<std::string, backends::physical::Facts> last_;
   std::jthread thread_;
 };
 

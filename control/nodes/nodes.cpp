@@ -1,5 +1,6 @@
 #include "control/nodes/nodes.hpp"
 
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "backends/docker/curl_transport.hpp"
@@ -10,6 +11,9 @@ namespace envgate::control {
 namespace {
 
 using backends::docker::DockerBackend;
+
+constexpr char kLocal[] = "local";
+constexpr std::chrono::seconds kPatience{5};
 
 std::shared_ptr<DockerBackend> make_backend(const backends::docker::Settings& settings) {
   std::unique_ptr<backends::docker::Transport> transport =
@@ -42,7 +46,7 @@ Nodes::Nodes(store::Database& database, const ControlSettings& settings, std::st
 void Nodes::add(const std::string& name, const backends::docker::Settings& settings) {
   const auto& docker = settings_.control.docker;
   auto backend = make_backend(settings);
-  if (name == "local") local_ = backend;
+  backends_[name] = backend;
   Engine engine{key_of(name), std::move(backend), docker.concurrency, docker.timeout, settings.grace};
   engine.gpus = static_cast<long long>(settings.gpus.size());
   engines_.add(std::move(engine));
@@ -59,7 +63,7 @@ Result<void> Nodes::start() {
     for (const GpuEntry& gpu : docker.gpus) local.gpus.push_back({gpu.id, gpu.model});
     if (auto good = backends::docker::check(local); !good)
       return fail("control.docker: " + good.error().message);
-    add("local", local);
+    add(kLocal, local);
   }
   refresh();
   return {};
@@ -88,7 +92,7 @@ void Nodes::refresh() {
     now.emplace(node.name, node);
   }
   for (const auto& [name, node] : known_)
-    if (!now.contains(name)) engines_.remove(key_of(name));
+    if (!now.contains(name)) engines_.remove(key_of(name)), backends_.erase(name);
   known_ = std::move(now);
 }
 
@@ -101,9 +105,33 @@ Result<backends::docker::EngineFacts> Nodes::ask(const store::Node& node) const 
 }
 
 std::optional<std::string> Nodes::local_engine_id() const {
-  if (!local_) return std::nullopt;
-  const auto facts = local_->facts(backends::Call::within(std::chrono::seconds(5)));
+  std::shared_ptr<DockerBackend> local;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = backends_.find(kLocal);
+    if (found == backends_.end()) return std::nullopt;
+    local = found->second;
+  }
+  const auto facts = local->facts(backends::Call::within(kPatience));
   return facts ? std::optional(facts->id) : std::nullopt;
+}
+
+std::map<std::string, backends::docker::EngineFacts> Nodes::facts() const {
+  std::map<std::string, std::shared_ptr<DockerBackend>> backends;
+  {
+    const std::lock_guard lock(mutex_);
+    backends = backends_;
+  }
+  using Answer = std::future<backends::Outcome<backends::docker::EngineFacts>>;
+  std::map<std::string, Answer> asked;
+  for (const auto& [name, backend] : backends)
+    asked[name] = std::async(std::launch::async, [backend = backend] {
+      return backend->facts(backends::Call::within(kPatience));
+    });
+  std::map<std::string, backends::docker::EngineFacts> all;
+  for (auto& [name, answer] : asked)
+    if (auto facts = answer.get()) all.emplace(name, std::move(*facts));
+  return all;
 }
 
 }  // namespace envgate::control

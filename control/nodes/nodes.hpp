@@ -25,6 +25,8 @@ class Nodes {
   Result<backends::docker::EngineFacts> ask(const store::Node& node) const;
   // The local engine's id. Nothing: there is none, or it does not answer.
   std::optional<std::string> local_engine_id() const;
+  // What every node that answers within five seconds says of itself, by name; all are asked at once.
+  std::map<std::string, backends::docker::EngineFacts> facts() const;
 
  private:
   backends::docker::Settings settings_of(const store::Node& node) const;
@@ -34,9 +36,9 @@ class Nodes {
   const ControlSettings& settings_;
   const std::string install_;
   Engines& engines_;
-  std::mutex mutex_;
-  std::map<std::string, store::Node> known_;  // that `engines_` has
-  std::shared_ptr<backends::docker::DockerBackend> local_;
+  mutable std::mutex mutex_;
+  std::map<std::string, store::Node> known_;                                          // that `engines_` has
+  std::map<std::string, std::shared_ptr<backends::docker::DockerBackend>> backends_;  // local, too
 };
 
 // A node's GPUs as JSON, [{"id", "model"}], and back.

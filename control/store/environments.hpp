@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,6 +119,7 @@ struct LeaseRequest {
 Result<std::uint16_t> lease_port(Transaction& t, const std::string& environment, const LeaseRequest& wanted);
 void release_ports(Transaction& t, const std::string& environment);
 std::vector<Lease> leases_of(Transaction& t, const std::string& environment);
+std::set<std::uint16_t> leased_ports(Transaction& t);  // of all environments, those that rest left out
 
 // ---- who works on it ----
 

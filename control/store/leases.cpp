@@ -64,4 +64,13 @@ std::vector<Lease> leases_of(Transaction& t, const std::string& environment) {
   return all;
 }
 
+std::set<std::uint16_t> leased_ports(Transaction& t) {
+  int port = 0;
+  soci::statement rows = (t.sql.prepare << "SELECT port FROM leases WHERE released = 0", into(port));
+  std::set<std::uint16_t> all;
+  rows.execute();
+  while (rows.fetch()) all.insert(static_cast<std::uint16_t>(port));
+  return all;
+}
+
 }  // namespace envgate::control::store
