@@ -57,10 +57,12 @@ std::optional<Queue::Item> Queue::take() {
       ++in_work_;
       return item;
     }
-    if (next == due_.end())
+    if (next == due_.end()) {
       changed_.wait(lock);
-    else
-      changed_.wait_until(lock, next->first);
+    } else {
+      const Clock::time_point until = next->first;  // while it waits another may take the entry away
+      changed_.wait_until(lock, until);
+    }
   }
 }
 
