@@ -62,8 +62,10 @@ Answer<json> body_of(const Request& request) {
 }
 
 Asked asked_of(const Request& request) {
-  return {request.caller.who, request.if_match, request.idempotency_key,
-          request.idempotency_key.empty() ? "" : hash_of(request)};
+  if (request.idempotency_key.empty()) return {request.caller.who, request.if_match, "", ""};
+  // A key is its account's: another one's may be the same by chance.
+  return {request.caller.who, request.if_match, request.caller.account + ": " + request.idempotency_key,
+          hash_of(request)};
 }
 
 Response accepted(Context& context, const Request& request, const Answer<Accepted>& done) {

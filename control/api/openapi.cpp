@@ -61,6 +61,9 @@ json described(const Operation& operation) {
   answers[std::to_string(schemas.status)] = {
       {"description", operation.summary},
       {"content", {{schemas.content_type, {{"schema", schemas.answer}}}}}};
+  for (const auto& [status, schema] : schemas.others)
+    answers[std::to_string(status)] = {{"description", operation.summary},
+                                       {"content", {{schemas.content_type, {{"schema", schema}}}}}};
   answers["default"] = {
       {"description", "A refusal (RFC 9457)"},
       {"content", {{"application/problem+json", {{"schema", {{"$ref", "#/components/schemas/Problem"}}}}}}}};

@@ -299,6 +299,7 @@ OperationSchemas schemas_of(const Operation& operation) {
     } else if (path == "/api/environments") {
       changes();
       s.parameters.push_back(query("dry_run", words({"1"}), "only check"));
+      s.others[200] = object({{"valid", flag()}, {"environment", ref("Environment")}});
       s.body = ref("NewEnvironment");
     } else if (one && method == "GET") {
       s.answer = ref("Environment");
@@ -380,7 +381,7 @@ OperationSchemas schemas_of(const Operation& operation) {
     s.answer = object({{"status", text()}});
   } else if (path == "/api/routes") {
     s.parameters.push_back(query("watch", words({"1"}), "the feed: lines of JSON, without end"));
-    s.answer = object({{"generation", whole()}, {"routes", list({{"type", "object"}})}});
+    s.answer = object({{"install", text()}, {"generation", whole()}, {"routes", list({{"type", "object"}})}});
   } else if (path == "/api/events") {
     s.content_type = "text/event-stream";
     s.answer = text();

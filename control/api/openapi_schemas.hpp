@@ -1,6 +1,7 @@
 // What OpenAPI says of bodies, answers and parameters. For openapi.cpp.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "control/api/context.hpp"
@@ -13,6 +14,7 @@ struct OperationSchemas {
   std::vector<std::string> body_types = {"application/json"};
   nlohmann::json answer = nlohmann::json::object();
   int status = 200;
+  std::map<int, nlohmann::json> others = {};  // answers by another status
   std::string content_type = "application/json";
 };
 

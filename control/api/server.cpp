@@ -15,6 +15,7 @@
 #include <boost/beast/ssl.hpp>
 #include <charconv>
 #include <list>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -44,10 +45,37 @@ using TlsStream = beast::ssl_stream<PlainStream>;
 using Acceptor = asio::basic_socket_acceptor<stream_protocol>;
 using ContextPtr = std::shared_ptr<asio::ssl::context>;
 
+// Connections that are open at a door.
+struct Crowd {
+  std::size_t all = 0;
+  std::map<std::string, std::size_t> by;  // account or address
+};
+
 struct Listener {
   Door door;
   Acceptor acceptor;
-  std::size_t open = 0;
+  std::shared_ptr<Crowd> crowd = std::make_shared<Crowd>();
+};
+
+// A connection's place in the crowd. Those that a stop() cuts give it back when the I/O context goes, which
+// is after the listeners.
+class Place {
+ public:
+  Place(const Listener& listener, std::string whose) : crowd_(listener.crowd), whose_(std::move(whose)) {
+    ++crowd_->all;
+    ++crowd_->by[whose_];
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() {
+    --crowd_->all;
+    if (--crowd_->by[whose_] == 0) crowd_->by.erase(whose_);
+  }
+  std::size_t of_the_same() const { return crowd_->by[whose_]; }
+
+ private:
+  std::shared_ptr<Crowd> crowd_;
+  std::string whose_;
 };
 
 // The token of "Authorization: Bearer TOKEN" (RFC 6750).
@@ -355,16 +383,22 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
 
 asio::awaitable<void> Server::Inside::serve_plain(Listener& listener, stream_protocol::socket socket) {
   From from{listener.door, {}, ""};
-  if (listener.door == Door::control) from.caller = authenticate(socket.native_handle());
+  if (listener.door == Door::control)
+    from.caller = authenticate(socket.native_handle());
+  else
+    from.peer = peer_of_socket(socket.native_handle());
+  const Place place(listener, listener.door == Door::control ? from.caller.account : from.peer);
+  if (from.caller.role < Role::admin && place.of_the_same() > options.connections_each) co_return;
   PlainStream stream(std::move(socket));
   co_await serve(stream, from);
   error_code ignored;
   stream.socket().shutdown(stream_protocol::socket::shutdown_both, ignored);
-  --listener.open;
 }
 
 asio::awaitable<void> Server::Inside::serve_tls(Listener& listener, stream_protocol::socket socket) {
   const From from{listener.door, {}, peer_of_socket(socket.native_handle())};
+  const Place place(listener, from.peer);
+  if (place.of_the_same() > options.connections_each) co_return;
   ContextPtr context;
   {
     const std::lock_guard lock(mutex);
@@ -378,7 +412,6 @@ asio::awaitable<void> Server::Inside::serve_tls(Listener& listener, stream_proto
     beast::get_lowest_layer(stream).expires_after(kGoodbye);
     co_await stream.async_shutdown(kTuple);
   }
-  --listener.open;
 }
 
 asio::awaitable<void> Server::Inside::accept(Listener& listener) {
@@ -390,8 +423,7 @@ asio::awaitable<void> Server::Inside::accept(Listener& listener) {
       co_await sleep(kStreamTick);
       continue;
     }
-    if (listener.open >= options.connections) continue;  // closed at once
-    ++listener.open;
+    if (listener.crowd->all >= options.connections) continue;  // closed at once
     if (listener.door == Door::tls)
       asio::co_spawn(io, serve_tls(listener, std::move(socket)), asio::detached);
     else
@@ -408,7 +440,7 @@ void Server::listen(Door door, Fd socket) {
   socklen_t size = sizeof address;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
   const stream_protocol protocol(address.ss_family, 0);
-  inside_->listeners.push_back({door, Acceptor(inside_->io, protocol, socket.release()), 0});
+  inside_->listeners.push_back({door, Acceptor(inside_->io, protocol, socket.release())});
 }
 
 void Server::authenticate_by(Authenticate authenticate, Admit admit) {

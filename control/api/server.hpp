@@ -19,7 +19,8 @@ class Server {
  public:
   struct Options {
     unsigned workers = 4;
-    std::size_t connections = 512;  // at once, at each door
+    std::size_t connections = 512;       // at once, at each door
+    std::size_t connections_each = 128;  // of one account that is no admin, or one address
   };
   using Handler = std::function<Response(Request&)>;   // on a worker
   using Authenticate = std::function<Caller(int fd)>;  // a connected Unix peer; on the I/O thread

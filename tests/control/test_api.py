@@ -237,7 +237,8 @@ def test_a_repetition_may_come_from_another_process(plane):
     two, (again,) = as_account(plane.socket, [request], ROLES["operate"])
     assert one != two and first.status == again.status == 202, again.body
     assert first.json()["operation"]["id"] == again.json()["operation"]["id"]
-    assert refused(plane, *request[:3], Idempotency_Key="k3")[0] == 422, "it is another account's"
+    other = plane.ask(*request[:3], Idempotency_Key="k3")
+    assert other["operation"]["id"] != first.json()["operation"]["id"], "another account's key is another key"
 
 
 def test_of_two_at_once_with_one_key_one_is_done(plane):

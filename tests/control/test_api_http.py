@@ -1,5 +1,7 @@
 """The API's server against peers that are slow, many, gone in the middle, or speak something else."""
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -211,6 +213,40 @@ def test_many_idle_connections_hold_nobody_up(plane):
     for wire in crowd:
         wire.socket.close()
     wait_for(lambda: still_serves_or_none(plane), "there is a place again", 10)
+    rests(plane)
+
+
+CROWD = """
+import socket, sys
+def answered():
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(20)
+    one.connect(sys.argv[1])
+    open_ones.append(one)
+    try:
+        one.sendall(b"GET /healthz HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+        return one.recv(100).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+open_ones = []
+print(sum(answered() for _ in range(200)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_account_does_not_take_all_places(plane):
+    rests(plane)
+    crowd = subprocess.Popen([sys.executable, "-c", CROWD, plane.socket], user="nobody", group="nogroup",
+                             extra_groups=[], cwd="/", text=True, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+    try:
+        assert crowd.stdout.readline() == "128\n"
+        others = [Wire(plane.socket) for _ in range(200)]
+        assert all(wire.ask("GET", "/healthz").answer().status == 200 for wire in others)
+        for wire in others:
+            wire.socket.close()
+    finally:
+        crowd.communicate()
     rests(plane)
 
 

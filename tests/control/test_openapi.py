@@ -30,9 +30,11 @@ class Schema:
             assert isinstance(value, kind) and (kind is bool or not isinstance(value, bool)), \
                 f"{at}: {value!r} is not {schema['type']}"
         assert value in schema.get("enum", [value]), f"{at}: {value!r} is none of {schema['enum']}"
-        assert not set(schema.get("required", [])) - set(value or ()), f"{at}: {schema['required']} in {value}"
         if "properties" in schema:
-            assert not set(value) - set(schema["properties"]), f"{at}: {set(value) - set(schema['properties'])}"
+            missing = set(schema.get("required", [])) - set(value)
+            assert not missing, f"{at}: {missing} is missing"
+            unknown = set(value) - set(schema["properties"])
+            assert not unknown, f"{at}: {unknown} is not described"
         for name, inner in schema.get("properties", {}).items():
             if name in value:
                 self.check(value[name], inner, f"{at}.{name}")
@@ -112,11 +114,12 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     checked.ask("POST", path + "/tickets", {"port": 8888})
     for verb in ("stop", "start", "restart", "rotate"):
         assert checked.ask("POST", f"{path}/{verb}", Prefer="wait=60")[0] == 202, verb
-    assert checked.ask("POST", path + "/rebuild", {"image": body["spec"]["image"]}, Prefer="wait=60")[0] == 202
+    again = {"image": body["spec"]["image"]}
+    assert checked.ask("POST", path + "/rebuild", again, Prefer="wait=60")[0] == 202
 
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0eFRaRrYvHqUXS2sJdXmz7PhVgcqK7Ce9yNuzO8m4q"
-    machine = {"name": "m1", "address": "127.0.0.1", "ssh_port": 1, "admin_key": "/nowhere", "host_keys": [key],
-               "gpus": 8, "gpu_model": "A100", "memory": "1TiB", "labels": {"rack": "r1"}}
+    machine = {"name": "m1", "address": "127.0.0.1", "ssh_port": 1, "admin_key": "/nowhere",
+               "host_keys": [key], "gpus": 8, "gpu_model": "A100", "memory": "1TiB", "labels": {"rack": "r1"}}
     assert checked.ask("POST", "/api/machines", machine)[0] == 201
     csv = f"name,address,ssh_port,admin_key,host_keys\nm2,127.0.0.2,1,/nowhere,{key}\n"
     checked.ask("POST", "/api/machines/import", csv, "text/csv")
@@ -146,7 +149,8 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     assert checked.ask("DELETE", path, Prefer="wait=60")[0] == 202
     assert checked.ask("DELETE", "/api/quotas/ada")[0] == 200
     streams = {("GET", "/api/events"), ("GET", "/metrics"), ("GET", "/api/openapi.json")}
-    every = {(method.upper(), path) for path, methods in checked.document["paths"].items() for method in methods}
+    every = {(method.upper(), path)
+             for path, methods in checked.document["paths"].items() for method in methods}
     assert every - checked.asked - streams == set(), "nobody has asked these"
 
 
