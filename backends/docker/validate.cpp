@@ -85,7 +85,7 @@ void Checks::words() {
 void Checks::limits() {
   constexpr std::uint64_t kLeastMemory = 6u << 20;  // the engine's own
   require(wanted_.cpu_millis >= 10 && wanted_.cpu_millis <= 1'024'000, "cpu_millis",
-          "is not from 10 to 1024000 (1000 is one core)");
+          "is not from 0.01 to 1024 cores");
   require(wanted_.memory.count >= kLeastMemory && wanted_.memory.count <= std::uint64_t{1} << 46, "memory",
           "is not from 6MiB to 64TiB");
   require(wanted_.shm.count <= wanted_.memory.count, "shm", "is more than memory");

@@ -6,6 +6,8 @@
 namespace envgate::control::api {
 namespace {
 
+constexpr unsigned long long kMostCores = 1 << 20;
+
 struct Row {
   std::string owner;
   store::Quota quota, used;
@@ -47,7 +49,7 @@ Response put(Context& context, const Request& request) {
   // No amount is an amount by accident.
   for (const char* name : {"cpu", "memory", "gpu", "storage", "environments"})
     fields.missing(Fields::member(root, name));
-  fields.whole(Fields::member(root, "cpu"), 0, 1 << 20, cpu);
+  fields.millis(Fields::member(root, "cpu"), kMostCores * 1000, cpu);
   fields.bytes(Fields::member(root, "memory"), memory);
   fields.whole(Fields::member(root, "gpu"), 0, 1 << 20, gpu);
   fields.bytes(Fields::member(root, "storage"), storage);
@@ -55,7 +57,7 @@ Response put(Context& context, const Request& request) {
   if (!fields.good())
     return problem_response({422, "invalid", "the request has wrong fields", std::move(fields.errors)},
                             request);
-  const store::Quota quota{{static_cast<long long>(cpu) * 1000, static_cast<long long>(memory),
+  const store::Quota quota{{static_cast<long long>(cpu), static_cast<long long>(memory),
                             static_cast<long long>(gpu), static_cast<long long>(storage)},
                            static_cast<long long>(environments)};
   const auto used = write(context, [&](store::Transaction& t) -> Result<store::Quota> {

@@ -104,12 +104,14 @@ void Fields::bytes(const Place& place, unsigned long long& out) {
   out = size->count;
 }
 
-void Fields::millis(const Place& place, unsigned long long& out) {
+void Fields::millis(const Place& place, unsigned long long most, unsigned long long& out) {
   if (!place.exists()) return;
   const double cores = place.value->is_number() ? place.value->get<double>() : -1;
   const double thousandths = std::round(cores * 1000);
-  if (cores < 0 || cores > 4096 || std::abs(thousandths - cores * 1000) > 1e-6)
-    return wrong(place, "is not a number of cores from 0 to 4096 with at most three decimals");
+  if (!(cores >= 0 && thousandths <= static_cast<double>(most)) ||
+      std::abs(thousandths - cores * 1000) > 1e-6)
+    return wrong(place, "is not a number of cores from 0 to " + std::to_string(most / 1000) +
+                            " with at most three decimals");
   out = static_cast<unsigned long long>(thousandths);
 }
 

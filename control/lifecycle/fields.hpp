@@ -42,8 +42,8 @@ class Fields {
   void whole(const Place& place, unsigned long long least, unsigned long long most, unsigned long long& out);
   // A whole number of bytes, or a text such as "16GiB".
   void bytes(const Place& place, unsigned long long& out);
-  // Cores, as a number with up to three decimals: 0.5 is 500.
-  void millis(const Place& place, unsigned long long& out);
+  // Cores, as a number with up to three decimals: 0.5 is 500. `most` is in thousandths, too.
+  void millis(const Place& place, unsigned long long most, unsigned long long& out);
   template <typename T>
   void choice(const Place& place, std::initializer_list<std::pair<std::string_view, T>> words, T& out) {
     if (!place.exists()) return;

@@ -13,6 +13,7 @@ using backends::MountKind;
 using backends::PullPolicy;
 using nlohmann::json;
 
+constexpr unsigned long long kMostCpu = 1'024'000;  // thousandths of a core
 constexpr std::size_t kMostKeys = 32, kMostPorts = 64, kMostMounts = 32, kMostVariables = 256,
                       kMostWords = 64;
 
@@ -100,7 +101,8 @@ void read_container(Fields& f, const Place& at, Spec& spec) {
       w.variables.emplace_back(name, std::move(text));
     }
   unsigned long long shm = 0, memory = 0, cpu = 0, pids = 0;
-  f.millis(Fields::member(at, "cpu"), cpu);
+  for (const char* name : {"cpu", "memory"}) f.missing(Fields::member(at, name));
+  f.millis(Fields::member(at, "cpu"), kMostCpu, cpu);
   f.bytes(Fields::member(at, "memory"), memory);
   f.bytes(Fields::member(at, "shm"), shm);
   f.bytes(Fields::member(at, "storage"), spec.storage);

@@ -1,14 +1,18 @@
 """Both programs: the control plane makes a container, and a customer reaches it through the gateway."""
 import json
-import os
-import socket
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from conftest import SOCKET, docker, sweep
-from plane import Plane, wait_for
+from gateway_program import Gateway, browse, gets_in, is_open, ssh
+from plane import Plane, UnixConnection, wait_for
 from test_docker import spec
+
+sys.path.append(str(Path(__file__).parents[2] / "conf/demo"))
+from demo_image import SSH_SERVER_AND_PAGE  # noqa: E402
 
 
 @pytest.fixture
@@ -23,60 +27,72 @@ def plane(tmp_path):
 
 @pytest.fixture
 def gateway(plane, tmp_path):
-    config = tmp_path / "gateway.yaml"
-    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    subprocess.run([*new, "-days", "2", "-subj", "/CN=test", "-addext",
-                    "subjectAltName=DNS:*.container.localhost", "-keyout", tmp_path / "tls.key", "-out",
-                    tmp_path / "tls.pem"], check=True, capture_output=True)
-    config.write_text(json.dumps({
-        "domain": "localhost", "admin": {"socket": f"{tmp_path}/admin.sock"}, "metrics": {"bind": ""},
-        "routes": {"source": "control", "control": {"socket": str(plane.socket)},
-                   "snapshot": f"{tmp_path}/routes.snapshot"},
-        "ssh": {"bind": "127.0.0.1"}, "http": {"bind": ""},
-        "private": {"key_file": f"{tmp_path}/tickets.key"},
-        "https": {"bind": "127.0.0.1:8443", "certificates": [
-            {"certificate": f"{tmp_path}/tls.pem", "key": f"{tmp_path}/tls.key"}]}}))
-    with open(tmp_path / "gateway.log", "ab") as log:
-        process = subprocess.Popen([os.environ["ENVGATE_TEST_GATEWAY"], "--config", config],
-                                   stdin=subprocess.DEVNULL, stderr=log)
-    yield process
-    process.terminate()
-    process.wait(40)
+    made = Gateway(plane, tmp_path)
+    yield made
+    made.stop()
 
 
-def ssh(access, command):
-    done = subprocess.run(["dbclient", "-y", "-y", "-p", str(access["ssh_port"]), "root@127.0.0.1", command],
-                          env={**os.environ, "DROPBEAR_PASSWORD": access["ssh_password"]},
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def is_open(port):
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_a_customer_gets_in_whatever_happens_behind(plane, gateway):
-    made = plane.do("POST", "/api/environments", spec())
+def test_a_container_from_request_to_closed_port(plane, gateway):
+    """The second flow of the seed on access: made, ssh, a page; stopped and started; gone."""
+    made = plane.do("POST", "/api/environments", spec(command=SSH_SERVER_AND_PAGE))
     path = f"/api/environments/{made['id']}"
     access = plane.ask("GET", path + "/access")
-    wait_for(lambda: ssh(access, "hostname") == made["id"], "ssh through the gateway")
+    gets_in(access, made["id"])
+    assert "You have reached the environment" in browse(gateway, made["id"], 8888)
 
     plane.do("POST", path + "/stop")
     wait_for(lambda: ssh(access, "hostname") is None, "no way in while it is stopped")
+    assert browse(gateway, made["id"], 8888) == 503
     network = docker("network", "ls", "-q", "--filter", "name=owner-ada")
     docker("run", "-d", "--name", "taker", "--network", network, "envgate-test/ssh:1")  # has its address now
     started = plane.do("POST", path + "/start")
     assert started["target_ip"] != made["target_ip"]
-    wait_for(lambda: ssh(access, "hostname") == made["id"], "ssh at the new address")
+    gets_in(access, made["id"])
+    wait_for(lambda: "reached" in str(browse(gateway, made["id"], 8888)), "and the page, at the new address")
 
-    plane.kill()  # the gateway serves on, and what changes meanwhile it learns later
-    assert ssh(access, "hostname") == made["id"]
-    plane.start()
     docker("rm", "-f", "taker")
     plane.do("DELETE", path)
     wait_for(lambda: not is_open(access["ssh_port"]), "its port is closed")
+    assert browse(gateway, made["id"], 8888) == 404
+
+
+def test_ten_minutes_without_the_control_plane(plane, tmp_path):
+    """The gateway's clock is set forward while the control plane is away: it serves on, and catches up."""
+    library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+    if library is None:
+        pytest.skip("faketime is not installed (tests/run installs it)")
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    gateway = Gateway(plane, tmp_path, LD_PRELOAD=str(library), FAKETIME_TIMESTAMP_FILE=str(clock),
+                      FAKETIME_NO_CACHE="1")
+    try:
+        made = plane.do("POST", "/api/environments", spec(command=SSH_SERVER_AND_PAGE))
+        access = plane.ask("GET", f"/api/environments/{made['id']}/access")
+        gets_in(access, made["id"])
+        plane.kill()
+        # In steps, as time goes: every timer of the gateway's comes due on the way.
+        for minute in range(1, 11):
+            clock.write_text(f"+{minute * 60}")
+            assert ssh(access, "hostname") == made["id"], f"minute {minute}"
+            assert "reached" in str(browse(gateway, made["id"], 8888)), f"minute {minute}"
+        source = status_of(gateway)["routing"]
+        assert not source["connected"] and source["age_seconds"] >= 600, source
+
+        plane.start()
+        other = plane.do("POST", "/api/environments", spec())
+        gets_in(plane.ask("GET", f"/api/environments/{other['id']}/access"), other["id"])
+        plane.do("DELETE", f"/api/environments/{made['id']}")
+        wait_for(lambda: not is_open(access["ssh_port"]), "it has caught up")
+    finally:
+        gateway.stop()
+
+
+def status_of(gateway):
+    connection = UnixConnection(gateway.admin)
+    connection.request("GET", "/status")
+    status = json.loads(connection.getresponse().read())
+    connection.close()
+    return status
 
 
 def curl(*arguments):

@@ -5,6 +5,9 @@ import threading
 
 import pytest
 
+from gateway_program import Gateway, browse, is_open
+from gateway_program import gets_in as gets_in_as
+from gateway_program import ssh as through_ssh
 from plane import Plane, Refused, wait_for
 
 DIRECTORY = os.environ.get("ENGINE_DIRECTORY", "")
@@ -72,6 +75,41 @@ def test_a_machine_is_let_and_given_back_clean(plane):
     again = plane.do("POST", "/api/environments", wanted(machine="one"))
     access = plane.ask("GET", f"/api/environments/{again['id']}/access")
     assert ssh(access, "ls; echo in") == "in", "nothing of the customer before"
+
+
+def test_a_machine_of_the_pool_behind_the_gateway(plane, tmp_path):
+    """The first flow of the seed on access: from the pool, ssh, a page; stopped and started; gone."""
+    plane.ask("POST", "/api/machines", machine("one"))
+    gateway = Gateway(plane, tmp_path, targets=[ADDRESSES["one"]])
+    try:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "own"], check=True)
+        key = (tmp_path / "own.pub").read_text().strip()
+        made = plane.do("POST", "/api/environments",
+                        wanted(machine="one", ports=[{"port": 8888}], ssh={"keys": [key]}))
+        path = f"/api/environments/{made['id']}"
+        access = plane.ask("GET", path + "/access")
+        gets_in_as(access, "one")
+        by_key = ["ssh", "-i", tmp_path / "own", "-F", "none", "-p", str(access["ssh_port"]), "-o",
+                  "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path}/known", "-o",
+                  "BatchMode=yes", "root@127.0.0.1"]
+        assert subprocess.run([*by_key, "hostname"], capture_output=True, text=True).stdout == "one\n"
+        page = "mkdir -p /tmp/w && echo a page >/tmp/w/index.html && cd /tmp/w &&" \
+               " (setsid python3 -m http.server 8888 >/dev/null 2>&1 </dev/null &)"
+        subprocess.run([*by_key, page], check=True, capture_output=True)
+        wait_for(lambda: browse(gateway, made["id"], 8888) == "a page\n", "its page")
+
+        plane.do("POST", path + "/stop")
+        wait_for(lambda: through_ssh(access, "hostname") is None, "no way in while it is stopped")
+        plane.do("POST", path + "/start")
+        gets_in_as(access, "one")
+        plane.do("DELETE", path)
+        wait_for(lambda: not is_open(access["ssh_port"]), "its port is closed")
+        straight = [ADDRESSES["one"] if word == "root@127.0.0.1" else word for word in by_key]
+        straight[straight.index("-p") + 1] = "22"
+        assert subprocess.run([*straight, "true"], capture_output=True).returncode == 255, "its key is gone"
+        assert plane.ask("GET", "/api/machines/one")["state"] == "available"
+    finally:
+        gateway.stop()
 
 
 def test_the_route_leads_to_the_port_where_its_sshd_listens(plane):
