@@ -40,7 +40,7 @@ class Gateway:
 
 
 def ssh(access, command):
-    """What it printed; nothing where there is no way in. (dbclient ends with 0 after wrong passwords, too.)"""
+    """What it printed; nothing where there is no way in. (dbclient ends with 0 after wrong passwords.)"""
     done = subprocess.run(["dbclient", "-y", "-y", "-p", str(access["ssh_port"]), "root@127.0.0.1", command],
                           env={**os.environ, "DROPBEAR_PASSWORD": access["ssh_password"]},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)

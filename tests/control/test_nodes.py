@@ -1,5 +1,6 @@
 """A remote Docker node: the engine of these tests over TLS, without its socket."""
 import os
+import socket
 import subprocess
 
 import pytest
@@ -104,3 +105,25 @@ def test_what_is_no_node_is_refused_with_the_reason(remote, plane):
         plane.ask("DELETE", "/api/nodes/local")
     assert "control.docker.socket" in refused.value.problem["detail"]
     assert plane.ask("GET", "/api/nodes/local")["socket"] == SOCKET
+
+
+def checks_of(plane):
+    return {check["name"]: check for check in plane.ask("GET", "/api/doctor")["checks"]}
+
+
+def test_doctor_sees_certificates_clocks_and_open_doors(remote):
+    remote.ask("POST", "/api/nodes", node())
+    wait_for(lambda: "engine docker/far" in checks_of(remote), "the node has been looked at")
+    checks = checks_of(remote)
+    assert checks["engine docker/far"]["status"] == "ok"
+    # Its certificate is good for two days.
+    assert checks["certificate for node far"]["status"] == "warn"
+    assert checks["clock of node far"]["status"] == "ok"
+    assert checks["exposed ports"]["status"] == "ok" and "leased ports" not in checks
+    with socket.create_server(("0.0.0.0", 2375)), socket.create_server(("127.0.0.1", 6379)), \
+            socket.create_server(("127.0.0.1", 50123)):
+        checks = checks_of(remote)
+    assert checks["exposed port 0.0.0.0:2375"]["status"] == "fail"
+    assert "--tlsverify" in checks["exposed port 0.0.0.0:2375"]["remedy"]
+    assert not any(name.endswith(":6379") for name in checks), "loopback is nobody else's"
+    assert "50123" in checks["leased ports"]["message"]
