@@ -141,3 +141,35 @@ def test_no_secret_is_in_the_log_or_the_database(plane):
         if path.is_file():
             assert password.encode() not in path.read_bytes(), path
     plane.start()
+
+
+def engine(word):
+    """The daemon itself: "stop" or "start"; returns when that is so."""
+    os.write(int(os.environ["ENGINE_CONTROL"]), f"{word}\n".encode())
+    assert os.read(int(os.environ["ENGINE_ANSWER"]), 3) == b"ok\n"
+
+
+def test_an_engine_that_goes_and_comes_back(plane):
+    plane.allow("ada")
+    made = plane.do("POST", "/api/environments", spec())
+    path = f"/api/environments/{made['id']}"
+    access = plane.ask("GET", path + "/access")
+    engine("stop")
+    try:
+        wait_for(lambda: not plane.ask("GET", "/api/status")["engines"][0]["answers"], "it is missed")
+        checks = {check["name"]: check["status"] for check in plane.ask("GET", "/api/doctor")["checks"]}
+        assert checks["engine docker/local"] == "fail"
+        # What is asked for meanwhile is accepted, and waits.
+        later = plane.ask("POST", "/api/environments", {**spec(), "name": "later"})
+        operation = later["operation"]["id"]
+        wait_for(lambda: plane.environment(later["environment"]["id"])["conditions"], "it says why it waits")
+        ready = plane.environment(later["environment"]["id"])["conditions"][0]
+        assert ready["reason"] == "unreachable" and "start the engine" in ready["message"]
+        assert plane.ask("GET", f"/api/operations/{operation}")["state"] in ("pending", "running")
+    finally:
+        engine("start")
+    wait_for(lambda: plane.ask("GET", f"/api/operations/{operation}")["state"] == "done", "it is made now")
+    # The daemon ended its containers with itself.
+    wait_for(lambda: ssh(plane.ask("GET", path + "/access"), "hostname") == made["id"], "it was started again")
+    assert plane.ask("GET", path + "/access")["ssh_password"] == access["ssh_password"]
+    assert len(docker("ps", "-q").split()) == 2
