@@ -64,6 +64,31 @@ TEST_F(DockerBackendTest, StoppedAsWantedAndTheAddressAnew) {
   EXPECT_EQ(engine.networks.count(kNetwork), 1u);
 }
 
+TEST_F(DockerBackendTest, GpusThatWereLentBackAndTakenKeepAStoppedOneFromStarting) {
+  auto with_gpus = std::make_unique<FakeEngine>();
+  FakeEngine& there = *with_gpus;
+  there.images["example.org/base:1"] = {{"Id", "sha256:base"}};
+  Settings settings = local_settings();
+  settings.gpus = {{"0", "a100"}, {"1", "a100"}};
+  DockerBackend gpus(settings, std::move(with_gpus));
+  wanted.gpu.count = 2;
+  ASSERT_TRUE(gpus.ensure(wanted, call()));
+  Wanted other = wanted;
+  other.environment = *EnvId::parse("other");
+  other.gpu.count = 1;
+  EXPECT_EQ(gpus.ensure(other, call()).error().cause, Cause::exhausted) << "both are in use";
+  ASSERT_TRUE(gpus.stop(demo(), std::chrono::seconds(0), call()));
+  ASSERT_TRUE(gpus.ensure(other, call())) << "what is stopped has lent them";
+
+  const auto kept_out = gpus.ensure(wanted, call());
+  ASSERT_FALSE(kept_out);
+  EXPECT_EQ(kept_out.error().cause, Cause::exhausted);
+  EXPECT_NE(kept_out.error().message.find("GPU 0"), std::string::npos) << kept_out.error().message;
+  EXPECT_EQ(there.container(kContainer)["State"]["Status"], "exited") << "and nothing of it is lost";
+  ASSERT_TRUE(gpus.destroy(other.environment, Volumes::keep, call()));
+  EXPECT_TRUE(gpus.ensure(wanted, call()));
+}
+
 TEST_F(DockerBackendTest, AnOlderGenerationIsReplacedAndItsVolumesStay) {
   wanted.mounts = {{MountKind::volume, "data", "/data", false}};
   ASSERT_TRUE(backend.ensure(wanted, call()));

@@ -111,7 +111,11 @@ Response FakeEngine::answer(const Request& request, const std::string& path, con
     }
     return not_there("thing");
   }
-  if (path == "/containers/json") return ok(filtered(containers, query));
+  if (path == "/containers/json") {
+    json listed = filtered(containers, query);
+    for (json& one : listed) one["State"] = json(at(one, {"State", "Status"}));  // a word, in a list
+    return ok(listed);
+  }
   if (path == "/containers/create") {
     const std::string name = parameter(query, "name"), id = "c" + std::to_string(++next_);
     containers[name] = {{"Id", id},
