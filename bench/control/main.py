@@ -91,7 +91,8 @@ def report(values, stream):
                      "runs": len(measured)})
     print(f"{'case':8} {'metric':26} {'median':>10} {'low':>10} {'high':>10} unit   goal", file=stream)
     for row in rows:
-        goal = "" if row["goal"] is None else f"{row['goal']} {'' if row['median'] < row['goal'] else 'MISSED'}"
+        missed = row["goal"] is not None and row["median"] >= row["goal"]
+        goal = "" if row["goal"] is None else f"{row['goal']} {'MISSED' if missed else ''}"
         print(f"{row['case']:8} {row['metric']:26} {row['median']:10.2f} {row['low']:10.2f} "
               f"{row['high']:10.2f} {row['unit']:6} {goal}", file=stream)
     return rows

@@ -18,7 +18,7 @@ namespace envgate::control::api {
 class Server {
  public:
   struct Options {
-    unsigned workers = 4;
+    unsigned workers = 4;           // for reads, and as many for changes
     std::size_t connections = 512;  // at once, at each door
   };
   using Handler = std::function<Response(Request&)>;   // on a worker

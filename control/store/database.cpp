@@ -7,7 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 #include <thread>
 
 #include "control/store/session.hpp"
@@ -66,12 +70,56 @@ void pause_before(int attempt) {
   std::this_thread::sleep_for(std::chrono::milliseconds(1 + randombytes_uniform(most)));
 }
 
+// The writers of this process, in their order, those that somebody waits for before the others. The
+// databases' own locks know no order, SQLite's sleeps between its attempts, and one that waited there would
+// hold a session that readers need.
+class WritersTurn {
+ public:
+  void take(Priority priority) {
+    std::unique_lock lock(mutex_);
+    if (!taken_) {
+      taken_ = true;
+      return;
+    }
+    Waiter waiter;
+    waiting_[static_cast<std::size_t>(priority)].push_back(&waiter);
+    waiter.changed.wait(lock, [&] { return waiter.has_it; });
+  }
+  void give_back() {
+    const std::lock_guard lock(mutex_);
+    auto& [requests, background] = waiting_;
+    if (requests.empty() && background.empty()) {
+      taken_ = false;
+      return;
+    }
+    const bool request = !requests.empty() && (background.empty() || in_a_row_ < kMostInARow);
+    in_a_row_ = request ? in_a_row_ + 1 : 0;
+    auto& queue = request ? requests : background;
+    Waiter& next = *queue.front();
+    queue.pop_front();
+    next.has_it = true;
+    next.changed.notify_one();
+  }
+
+ private:
+  static constexpr int kMostInARow = 4;  // requests, while a pass waits: its work must go on, too
+  struct Waiter {
+    std::condition_variable changed;
+    bool has_it = false;
+  };
+  std::mutex mutex_;
+  std::array<std::deque<Waiter*>, 2> waiting_;
+  bool taken_ = false;
+  int in_a_row_ = 0;
+};
+
 }  // namespace
 
 struct Database::Pool {
   Pool(std::string address, std::size_t size, Options how, bool pg)
       : sessions(size), url(std::move(address)), options(how), postgres(pg) {}
   soci::connection_pool sessions;
+  WritersTurn writers;
   std::string url;
   Options options;
   bool postgres;
@@ -117,7 +165,7 @@ Result<Database> Database::open(const std::string& url, Options options) {
     return Failure(explain(url, postgres, error));
   }
   Database database(std::move(pool));
-  auto migrated = database.run(Access::write, [](Transaction& t) { return migrate(t); });
+  auto migrated = database.run(Access::write, Priority::request, [](Transaction& t) { return migrate(t); });
   if (!migrated) return Failure(migrated.error());
   return database;
 }
@@ -136,8 +184,24 @@ void Database::begin(soci::session& session, Access access) const {
   }
 }
 
-Result<void> Database::run(Access access, const std::function<Result<void>(Transaction&)>& f) {
+// The turn of a writer; a reader needs none.
+struct Database::Turn {
+  Turn(WritersTurn* of, Priority priority) : writers(of) {
+    if (writers) writers->take(priority);
+  }
+  ~Turn() {
+    if (writers) writers->give_back();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  WritersTurn* const writers;
+};
+
+Result<void> Database::run(Access access, Priority priority,
+                           const std::function<Result<void>(Transaction&)>& f) {
   for (int attempt = 1;; ++attempt) {
+    if (attempt > 1) pause_before(attempt - 1);
+    const Turn turn(access == Access::write ? &pool_->writers : nullptr, priority);
     soci::session session(pool_->sessions);
     try {
       begin(session, access);
@@ -158,7 +222,6 @@ Result<void> Database::run(Access access, const std::function<Result<void>(Trans
       }
       if (!again) return Failure(told);
     }
-    pause_before(attempt);
   }
 }
 
