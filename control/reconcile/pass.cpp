@@ -175,15 +175,15 @@ backends::Wanted Pass::wanted_of(const Work& work, bool login) const {
 Pass::Outcome Pass::make_running(Work& work) {
   backends::Backend& backend = *work.engine->backend;
   const routing::EnvId id = *routing::EnvId::parse(work.id);
-  const Environment& e = work.e;
-  bool login = e.login_instance.empty() || e.login_set < e.login_version;
+  const Environment& was = work.e;
+  bool login = was.login_instance.empty() || was.login_set < was.login_version;
   if (!login) {  // it is due only where what is there is another one than had it
     fault_point("backend.observe.before");
     const auto seen = backend.observe(id, call(work));
     fault_point("backend.observe.after");
     if (!seen) return record_failure(work, seen.error());
-    login = seen->state == backends::State::absent || seen->instance != e.login_instance ||
-            seen->generation != static_cast<std::uint64_t>(e.generation);
+    login = seen->state == backends::State::absent || seen->instance != was.login_instance ||
+            seen->generation != static_cast<std::uint64_t>(was.generation);
   }
 
   if (work.e.restarts_done < work.e.restarts_wanted) {
@@ -209,7 +209,7 @@ Pass::Outcome Pass::make_running(Work& work) {
   fault_point("backend.ensure.after");
   if (!made) return record_failure(work, made.error());
   // Somebody removed it between the look and the making: what was made has no login yet.
-  if (!login && made->instance != e.login_instance) return Outcome::again;
+  if (!login && made->instance != was.login_instance) return Outcome::again;
   if (made->state != backends::State::running)
     return record_failure(work, {Cause::failed, "it does not stay running: " + made->detail});
   return record_running(work, *made);
