@@ -163,7 +163,10 @@ class Checkpoints {
 struct Database::Pool {
   Pool(std::string address, std::size_t size, Options how, bool pg)
       : sessions(size), url(std::move(address)), options(how), postgres(pg) {}
-  soci::connection_pool sessions;
+  soci::connection_pool sessions;  // for readers
+  // One for all writers, who come one by one: SQLite drops what a session has cached when another has
+  // written.
+  soci::session writer;
   WritersTurn writers;
   std::optional<Checkpoints> checkpoints;  // of SQLite
   std::string url;
@@ -194,8 +197,9 @@ Result<Database> Database::open(const std::string& url, Options options) {
   const std::string parameters =
       "db=\"" + path + "\" timeout=" + std::to_string(options.busy_timeout.count());
   try {
-    for (std::size_t i = 0; i < options.sessions; ++i) {
-      soci::session& session = pool->sessions.at(i);
+    for (std::size_t i = 0; i <= options.sessions; ++i) {
+      const bool writes = i == options.sessions;
+      soci::session& session = writes ? pool->writer : pool->sessions.at(i);
       if (postgres) {
         session.open(soci::postgresql, url);
         continue;
@@ -208,6 +212,8 @@ Result<Database> Database::open(const std::string& url, Options options) {
       session << "PRAGMA synchronous=FULL";
       session << "PRAGMA foreign_keys=ON";
       session << "PRAGMA wal_autocheckpoint=" + std::to_string(Checkpoints::kMostPages);
+      // SQLite has no read-only transaction, but sessions that are.
+      session << (writes ? "PRAGMA cache_size=-32768" : "PRAGMA query_only=ON");  // KiB
     }
     if (!postgres) pool->checkpoints.emplace(parameters);
   } catch (const std::exception& error) {
@@ -219,10 +225,8 @@ Result<Database> Database::open(const std::string& url, Options options) {
   return database;
 }
 
-// SQLite has no read-only transaction but a session's `query_only`, which lives longer than the transaction.
 void Database::begin(soci::session& session, Access access) const {
   if (!pool_->postgres) {
-    session << (access == Access::read ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF");
     session << (access == Access::read ? "BEGIN" : "BEGIN IMMEDIATE");
   } else if (access == Access::read) {
     session << "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -251,7 +255,9 @@ Result<void> Database::run(Access access, Priority priority,
   for (int attempt = 1;; ++attempt) {
     if (attempt > 1) pause_before(attempt - 1);
     const Turn turn(access == Access::write ? &pool_->writers : nullptr, priority);
-    soci::session session(pool_->sessions);
+    std::optional<soci::session> leased;
+    if (access == Access::read) leased.emplace(pool_->sessions);
+    soci::session& session = leased ? *leased : pool_->writer;
     try {
       begin(session, access);
       Transaction t(session);

@@ -44,7 +44,7 @@ enum class Priority : std::uint8_t { request, background };
 class Database {
  public:
   struct Options {
-    std::size_t sessions = 4;
+    std::size_t sessions = 4;  // of readers; writers share one more
     int attempts = 8;  // of one transaction, on busy or a serialization failure
     std::chrono::seconds busy_timeout{10};
   };
