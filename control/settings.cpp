@@ -34,7 +34,8 @@ void declare(Section<S, S> root) {
       .key("key_file", &C::key_file, path(), kRestart,
            "The key under which secrets are sealed; made at the first start. Without it they are lost: back "
            "it up.")
-      .key("workers", &C::workers, integer(1u, 64u), kRestart, "Threads that answer requests.");
+      .key("workers", &C::workers, integer(1u, 64u), kRestart,
+           "Threads that answer reads; changes have as many of their own.");
   c.section("groups", &C::groups)
       .key("read", &C::Groups::read, group(), kRestart, "Whose members may look.")
       .key("operate", &C::Groups::operate, group(), kRestart, "Whose members may create, change and delete.")

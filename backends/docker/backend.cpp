@@ -68,29 +68,51 @@ Outcome<std::optional<DockerBackend::Found>> DockerBackend::find(const EnvId& en
   return std::optional<Found>(std::move(found));
 }
 
-Outcome<std::unique_lock<std::timed_mutex>> DockerBackend::lock_shared_things(const Call& call) {
-  std::unique_lock lock(shared_things_, std::defer_lock);
+template <typename Lock>
+Outcome<void> DockerBackend::wait_for(Lock& lock, const Call& call) {
   while (!lock.try_lock_for(std::chrono::milliseconds(100))) {
     if (auto end = must_end(call, transport_->shown())) return tl::unexpected(std::move(*end));
   }
-  return lock;
+  return {};
+}
+
+Outcome<DockerBackend::Hold> DockerBackend::hold_shared_things(How how, const Call& call) {
+  Hold hold{{shared_things_, std::defer_lock}, {shared_things_, std::defer_lock}};
+  // The kernel's lock prefers readers: a sweep would wait for as long as environments are made.
+  std::unique_lock door(door_, std::defer_lock);
+  auto had = wait_for(door, call);
+  if (had) had = how == How::alone ? wait_for(hold.alone, call) : wait_for(hold.together, call);
+  if (!had) return tl::unexpected(std::move(had.error()));
+  return hold;
+}
+
+Outcome<std::string> DockerBackend::network_of(const std::string& owner, const Call& call) {
+  auto found = find_network(engine_, settings_, owner, call);
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (*found) return std::move(**found);
+  std::unique_lock making(network_making_, std::defer_lock);
+  if (auto had = wait_for(making, call); !had) return tl::unexpected(std::move(had.error()));
+  return ensure_network(engine_, settings_, owner, call);
 }
 
 Outcome<std::vector<GpuUse>> DockerBackend::gpus_in_use(const std::string& but, const Call& call) {
-  auto containers = list_containers(engine_, settings_, call);
-  if (!containers) return tl::unexpected(std::move(containers.error()));
   std::vector<GpuUse> in_use;
-  for (const json& container : *containers) {
-    auto use = gpu_use_of(at(container, {"Labels"}));
-    if (!use || text_at(container, {"Id"}) == but) continue;
-    const std::string status = text_at(container, {"State"});
-    use->lent = status == "exited" || status == "dead";  // one that was just created is about to start
-    in_use.push_back(std::move(*use));
-  }
+  auto listed = each_container(
+      engine_, settings_, "",
+      [&](const json& container) {
+        auto use = gpu_use_of(at(container, {"Labels"}));
+        if (!use || text_at(container, {"Id"}) == but) return;
+        const std::string status = text_at(container, {"State"});
+        use->lent = status == "exited" || status == "dead";  // one that was just created is about to start
+        in_use.push_back(std::move(*use));
+      },
+      call);
+  if (!listed) return tl::unexpected(std::move(listed.error()));
   return in_use;
 }
 
-Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, const Call& call) {
+Outcome<DockerBackend::Found> DockerBackend::create(const Wanted& wanted, const Image& image,
+                                                    const Call& call) {
   Resolved resolved{image.id, image.digest, {}, {}};
   for (const Mount& mount : wanted.mounts) {
     const bool bind = mount.kind == MountKind::bind;
@@ -100,10 +122,10 @@ Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, co
     resolved.binds.push_back(std::move(*path));
   }
   auto volumes = ensure_volumes(engine_, settings_, wanted, call);
-  if (!volumes) return volumes;
-  auto lock = lock_shared_things(call);
-  if (!lock) return tl::unexpected(std::move(lock.error()));
-  auto network = ensure_network(engine_, settings_, wanted.owner, call);
+  if (!volumes) return tl::unexpected(std::move(volumes.error()));
+  auto hold = hold_shared_things(wanted.gpu.count > 0 ? How::alone : How::together, call);
+  if (!hold) return tl::unexpected(std::move(hold.error()));
+  auto network = network_of(wanted.owner, call);
   if (!network) return tl::unexpected(std::move(network.error()));
   if (wanted.gpu.count > 0) {
     auto in_use = gpus_in_use("", call);
@@ -117,14 +139,21 @@ Outcome<void> DockerBackend::create(const Wanted& wanted, const Image& image, co
       engine_.post("/containers/create?name=" + container_name(settings_.install, wanted.environment),
                    container_body(settings_, wanted, resolved), "create " + env(wanted.environment), call);
   if (!made) return tl::unexpected(std::move(made.error()));
-  return {};
+  Found found{text_at(*made, {"Id"}), "created", {}, {}, {}};
+  if (found.id.empty())
+    return failure(Cause::failed, "the engine made " + env(wanted.environment) + " and gave no id");
+  if (!resolved.gpus.empty())
+    found.gpus = GpuUse{std::move(resolved.gpus), wanted.gpu.mode == GpuMode::shared};
+  found.seen.environment = wanted.environment;
+  found.seen.state = State::creating;
+  return found;
 }
 
-Outcome<void> DockerBackend::ensure_container(const Wanted& wanted, const Call& call) {
+Outcome<DockerBackend::Found> DockerBackend::ensure_container(const Wanted& wanted, const Call& call) {
   auto found = find(wanted.environment, call);
   if (!found) return tl::unexpected(std::move(found.error()));
   if (*found) {
-    const Found& old = **found;
+    Found& old = **found;
     if (old.seen.generation > wanted.generation) {
       return failure(Cause::conflict, env(wanted.environment) + " is already at generation " +
                                           std::to_string(old.seen.generation) + ", and generation " +
@@ -132,7 +161,7 @@ Outcome<void> DockerBackend::ensure_container(const Wanted& wanted, const Call& 
                                           " was asked for: read it again");
     }
     const bool broken = old.status == "dead" || old.status == "removing";
-    if (old.seen.generation == wanted.generation && !broken) return {};
+    if (old.seen.generation == wanted.generation && !broken) return std::move(old);
   }
   // The image first: if it cannot be had, what runs goes on running.
   auto image = ensure_image(engine_, wanted, call);
@@ -141,7 +170,7 @@ Outcome<void> DockerBackend::ensure_container(const Wanted& wanted, const Call& 
     tell(call, "replace", "generation " + std::to_string((*found)->seen.generation));
     auto removed = stop(**found, settings_.grace, call);
     if (removed) removed = remove(**found, call);
-    if (!removed) return removed;
+    if (!removed) return tl::unexpected(std::move(removed.error()));
   }
   return create(wanted, *image, call);
 }
@@ -150,9 +179,9 @@ Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, con
   tell(call, "start", "");
   const std::string path = "/containers/" + found.id, doing = "start " + env(wanted.environment);
   // While it was stopped somebody may have removed its network.
-  auto lock = lock_shared_things(call);
-  if (!lock) return tl::unexpected(std::move(lock.error()));
-  auto network = ensure_network(engine_, settings_, wanted.owner, call);
+  auto hold = hold_shared_things(found.gpus ? How::alone : How::together, call);
+  if (!hold) return tl::unexpected(std::move(hold.error()));
+  auto network = network_of(wanted.owner, call);
   if (!network) return tl::unexpected(std::move(network.error()));
   if (found.gpus) {
     auto in_use = gpus_in_use(found.id, call);
@@ -181,24 +210,22 @@ Outcome<void> DockerBackend::start(const Found& found, const Wanted& wanted, con
 
 Outcome<Observed> DockerBackend::ensure(const Wanted& wanted, const Call& call) {
   if (auto good = validated(*this, wanted); !good) return tl::unexpected(std::move(good.error()));
-  auto made = ensure_container(wanted, call);
-  if (!made) return tl::unexpected(std::move(made.error()));
-  auto found = find(wanted.environment, call);
+  auto found = ensure_container(wanted, call);
   if (!found) return tl::unexpected(std::move(found.error()));
-  if (!*found)
-    return failure(Cause::failed, env(wanted.environment) + " is gone just after it was made: try again");
 
   Outcome<void> done;
+  const bool runs = found->seen.state == State::running;
   if (wanted.power == Power::stopped) {
-    done = stop(**found, settings_.grace, call);
-  } else if ((*found)->seen.state != State::running) {
-    done = start(**found, wanted, call);
+    done = stop(*found, settings_.grace, call);
+  } else if (!runs) {
+    done = start(*found, wanted, call);
   }
   if (done && wanted.login) {
     tell(call, "login", "");
-    done = set_login(engine_, (*found)->id, *wanted.login, call);
+    done = set_login(engine_, found->id, *wanted.login, call);
   }
   if (!done) return tl::unexpected(std::move(done.error()));
+  if (runs && wanted.power == Power::running && !wanted.login) return std::move(found->seen);
   return observe(wanted.environment, call);
 }
 
@@ -247,9 +274,9 @@ Outcome<void> DockerBackend::destroy(const EnvId& environment, Volumes volumes, 
     auto removed = remove_volumes(engine_, settings_, environment, call);
     if (!removed) return removed;
   }
-  auto lock = lock_shared_things(call);
-  if (!lock) return tl::unexpected(std::move(lock.error()));
-  return sweep_networks(engine_, settings_, call);
+  auto hold = hold_shared_things(How::alone, call);
+  if (!hold) return tl::unexpected(std::move(hold.error()));
+  return sweep_networks(engine_, settings_, *found ? (*found)->seen.owner : "", call);
 }
 
 Outcome<Observed> DockerBackend::observe(const EnvId& environment, const Call& call) {
@@ -262,12 +289,14 @@ Outcome<Observed> DockerBackend::observe(const EnvId& environment, const Call& c
 }
 
 Outcome<std::vector<Observed>> DockerBackend::list(const Call& call) {
-  auto containers = list_containers(engine_, settings_, call);
-  if (!containers) return tl::unexpected(std::move(containers.error()));
   std::vector<Observed> all;
-  for (const json& container : *containers) {
-    if (auto seen = listed_of(settings_, container)) all.push_back(std::move(*seen));
-  }
+  auto listed = each_container(
+      engine_, settings_, "",
+      [&](const json& container) {
+        if (auto seen = listed_of(settings_, container)) all.push_back(std::move(*seen));
+      },
+      call);
+  if (!listed) return tl::unexpected(std::move(listed.error()));
   return all;
 }
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 
 #include "backends/backend.hpp"
 #include "backends/docker/engine.hpp"
@@ -51,22 +52,38 @@ class DockerBackend final : public Backend {
   };
   // Nothing: not there. Errors: conflict, if it is not ours.
   Outcome<std::optional<Found>> find(const EnvId& environment, const Call& call);
-  Outcome<void> create(const Wanted& wanted, const Image& image, const Call& call);
-  // Of all our containers but that one. Requires: lock_shared_things.
+  // As it is just after it was made.
+  Outcome<Found> create(const Wanted& wanted, const Image& image, const Call& call);
+  // Of all our containers but that one. Requires: Hold::alone.
   Outcome<std::vector<GpuUse>> gpus_in_use(const std::string& but, const Call& call);
   // Leaves a container that may be kept as it is, or makes one.
-  Outcome<void> ensure_container(const Wanted& wanted, const Call& call);
+  Outcome<Found> ensure_container(const Wanted& wanted, const Call& call);
   Outcome<void> start(const Found& found, const Wanted& wanted, const Call& call);
   Outcome<void> stop(const Found& found, std::chrono::seconds grace, const Call& call);
   Outcome<void> remove(const Found& found, const Call& call);
-  Outcome<std::unique_lock<std::timed_mutex>> lock_shared_things(const Call& call);
+  // The owner's network; made by one at a time, since Docker makes two of one name. Requires: a Hold.
+  Outcome<std::string> network_of(const std::string& owner, const Call& call);
+
+  // Of what environments share. Many may have it `together`; who waits for it `alone` goes before those that
+  // come later.
+  struct Hold {
+    std::shared_lock<std::shared_timed_mutex> together;
+    std::unique_lock<std::shared_timed_mutex> alone;
+  };
+  enum class How : std::uint8_t { together, alone };
+  Outcome<Hold> hold_shared_things(How how, const Call& call);
+  template <typename Lock>
+  Outcome<void> wait_for(Lock& lock, const Call& call);
 
   const Settings settings_;
   const std::unique_ptr<Transport> transport_;
   Engine engine_;
-  // Over what environments share: an owner's network is made and joined, or found unused and removed, and a
-  // GPU chosen and taken, without another environment in between. Never held over a pull or a stop.
-  std::timed_mutex shared_things_;
+  // Over what environments share: an owner's network is made and joined (together), or found unused and
+  // removed (alone), and a GPU chosen and taken (alone), without another environment in between. Never held
+  // over a pull or a stop.
+  std::timed_mutex door_;
+  std::shared_timed_mutex shared_things_;
+  std::timed_mutex network_making_;
 };
 
 }  // namespace envgate::backends::docker

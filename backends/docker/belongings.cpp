@@ -12,6 +12,12 @@ namespace {
 
 json install_label(const Settings& settings) { return {{std::string(kLabelInstall), settings.install}}; }
 
+json owned_label(const Settings& settings, const std::string& owner) {
+  json labels = install_label(settings);
+  if (!owner.empty()) labels[std::string(kLabelOwner)] = owner;
+  return labels;
+}
+
 tl::unexpected<Failure> foreign(const std::string& what) {
   return failure(Cause::conflict, what + " has a name of ours and lacks our labels: somebody else made it. " +
                                       "It was not touched; rename or remove it");
@@ -90,6 +96,18 @@ Outcome<void> remove_volumes(Engine& engine, const Settings& settings, const Env
   return {};
 }
 
+Outcome<std::optional<std::string>> find_network(Engine& engine, const Settings& settings,
+                                                 const std::string& owner, const Call& call) {
+  const std::string name = network_name(settings.install, owner);
+  auto found = engine.find("/networks/" + name, "look for network " + name, call);
+  if (!found && is_ambiguous(found.error())) return std::optional<std::string>();
+  if (!found) return tl::unexpected(std::move(found.error()));
+  if (!*found) return std::optional<std::string>();
+  auto ours = check_network(settings, owner, **found);
+  if (!ours) return tl::unexpected(std::move(ours.error()));
+  return std::optional<std::string>(text_at(**found, {"Id"}));
+}
+
 Outcome<std::string> ensure_network(Engine& engine, const Settings& settings, const std::string& owner,
                                     const Call& call) {
   const std::string name = network_name(settings.install, owner);
@@ -127,18 +145,25 @@ Outcome<void> rejoin_network(Engine& engine, const Settings& settings, const std
   return {};
 }
 
-Outcome<void> sweep_networks(Engine& engine, const Settings& settings, const Call& call) {
-  auto networks = engine.list("/networks?" + label_filter(install_label(settings)), "list networks", call);
+Outcome<void> sweep_networks(Engine& engine, const Settings& settings, const std::string& owner,
+                             const Call& call) {
+  auto networks =
+      engine.list("/networks?" + label_filter(owned_label(settings, owner)), "list networks", call);
   if (!networks) return tl::unexpected(std::move(networks.error()));
-  auto containers = list_containers(engine, settings, call);
-  if (!containers) return tl::unexpected(std::move(containers.error()));
   std::set<std::string> owners;
-  for (const json& container : *containers) owners.insert(text_at(container, {"Labels", kLabelOwner}));
+  auto listed = each_container(
+      engine, settings, owner,
+      [&](const json& container) {
+        owners.insert(text_at(container, {"Labels", kLabelOwner}));
+      },
+      call);
+  if (!listed) return listed;
   for (std::size_t i = 0; networks->is_array() && i < networks->size(); ++i) {
     const json& network = (*networks)[i];
-    const std::string owner = text_at(network, {"Labels", kLabelOwner});
-    if (owners.count(owner) != 0 || !check_network(settings, owner, network)) continue;
-    if (text_at(network, {"Name"}) != network_name(settings.install, owner)) continue;
+    const std::string its = text_at(network, {"Labels", kLabelOwner});
+    if ((!owner.empty() && its != owner) || owners.count(its) != 0 || !check_network(settings, its, network))
+      continue;
+    if (text_at(network, {"Name"}) != network_name(settings.install, its)) continue;
     auto removed =
         engine.remove("/networks/" + percent_encode(text_at(network, {"Id"})), "remove network", call);
     // An operator may have put a container of his own into it: then it stays.
@@ -147,17 +172,17 @@ Outcome<void> sweep_networks(Engine& engine, const Settings& settings, const Cal
   return {};
 }
 
-Outcome<json> list_containers(Engine& engine, const Settings& settings, const Call& call) {
-  auto answer =
-      engine.list("/containers/json?all=1&" + label_filter(install_label(settings)), "list containers", call);
-  if (!answer) return answer;
-  if (!answer->is_array())
-    return failure(Cause::failed, "list containers: the engine's answer is not a list");
-  json ours = json::array();
-  for (json& element : *answer) {
-    if (text_at(element, {"Labels", kLabelInstall}) == settings.install) ours.push_back(std::move(element));
-  }
-  return ours;
+Outcome<void> each_container(Engine& engine, const Settings& settings, const std::string& owner,
+                             const std::function<void(const json&)>& take, const Call& call) {
+  return engine.list_each(
+      "/containers/json?all=1&" + label_filter(owned_label(settings, owner)), "list containers",
+      [&](json&& element) {
+        // Asked for and looked at: not every engine joins two labels by "and".
+        const json& labels = at(element, {"Labels"});
+        if (text_at(labels, {kLabelInstall}) != settings.install) return;
+        if (owner.empty() || text_at(labels, {kLabelOwner}) == owner) take(element);
+      },
+      call);
 }
 
 }  // namespace envgate::backends::docker

@@ -177,6 +177,15 @@ Outcome<json> Engine::list(const std::string& path, const std::string& doing, co
   return parse(*response, doing);
 }
 
+Outcome<void> Engine::list_each(const std::string& path, const std::string& doing,
+                                const std::function<void(json&&)>& take, const Call& call) {
+  auto response = send({"GET", path, "", {}, kMostList, {}}, call);
+  if (!response) return tl::unexpected(std::move(response.error()));
+  if (response->status != 200) return refusal(*response, doing);
+  if (parse_each(response->body, take)) return {};
+  return failure(Cause::failed, doing + ": the engine's answer is not a list: is it an engine?");
+}
+
 Outcome<json> Engine::post(const std::string& path, const json& body, const std::string& doing,
                            const Call& call) {
   auto response = send({"POST", path, body.is_null() ? "" : to_text(body), {}, 4u << 20, {}}, call);

@@ -30,6 +30,9 @@ class Engine {
   // Nothing: 404. `doing` begins every message.
   Outcome<std::optional<json>> find(const std::string& path, const std::string& doing, const Call& call);
   Outcome<json> list(const std::string& path, const std::string& doing, const Call& call);
+  // For long ones: each of its objects.
+  Outcome<void> list_each(const std::string& path, const std::string& doing,
+                          const std::function<void(json&&)>& take, const Call& call);
   // POST; the answer's JSON, or null where it has none. 304 (already so) is success.
   Outcome<json> post(const std::string& path, const json& body, const std::string& doing, const Call& call);
   // DELETE; 404 is success.

@@ -33,6 +33,16 @@ std::optional<json> parse_json(std::string_view text) {
   return value;
 }
 
+bool parse_each(std::string_view text, const std::function<void(json&&)>& take) {
+  if (too_deep(text)) return false;
+  const auto keep = [&](int depth, json::parse_event_t event, json& element) {
+    if (depth != 1 || event != json::parse_event_t::object_end) return true;
+    take(std::move(element));
+    return false;
+  };
+  return json::parse(text, keep, false).is_array();
+}
+
 std::string to_text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 const json& at(const json& value, std::initializer_list<std::string_view> path) {

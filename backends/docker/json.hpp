@@ -3,6 +3,7 @@
 // nothing throws. Pure functions.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +19,9 @@ inline constexpr int kMaxJsonDepth = 64;
 
 // Nothing: not JSON, or nested deeper than kMaxJsonDepth.
 std::optional<json> parse_json(std::string_view text);
+// The elements of an array one after the other, those that are no objects left out; a long one is never
+// whole in memory, where it takes ten times its text. False: not an array, though some may have been taken.
+bool parse_each(std::string_view text, const std::function<void(json&&)>& take);
 // The text of a body of ours; bytes that are not UTF-8 become U+FFFD.
 std::string to_text(const json& value);
 

@@ -166,12 +166,13 @@ Response refusal(int status, std::string code, std::string detail) {
 
 struct Server::Inside {
   Inside(Options how, Handler handle)
-      : options(how), handler(std::move(handle)), workers(how.workers), hub(io) {}
+      : options(how), handler(std::move(handle)), workers(how.workers), changers(how.workers), hub(io) {}
 
   Options options;
   Handler handler;
   asio::io_context io{1};
   asio::thread_pool workers;
+  asio::thread_pool changers;  // changes wait for each other in the database: reads must not wait behind them
   Hub hub;
   Authenticate authenticate;
   Admit admit;
@@ -180,15 +181,16 @@ struct Server::Inside {
   ContextPtr tls;  // of new connections
   std::thread thread;
 
-  // Runs `work` on a worker and comes back to the I/O thread with what it returned. Requires: its captures
-  // are references and pointers; g++ 12 destroys the captures of a closure in a co_await's expression twice.
+  // Runs `work` on one of `pool` and comes back to the I/O thread with what it returned. Requires: its
+  // captures are references and pointers; g++ 12 destroys the captures of a closure in a co_await's
+  // expression twice.
   template <typename Work>
-  asio::awaitable<std::invoke_result_t<Work&>> on_worker(Work work) {
+  asio::awaitable<std::invoke_result_t<Work&>> on_worker(asio::thread_pool& pool, Work work) {
     using T = std::invoke_result_t<Work&>;
     static_assert(std::is_trivially_destructible_v<Work>);
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
-        [this](auto done, Work job) {
-          asio::post(workers, [done = std::move(done), job = std::move(job)]() mutable {
+        [&pool](auto done, Work job) {
+          asio::post(pool, [done = std::move(done), job = std::move(job)]() mutable {
             T value = job();
             auto home = asio::get_associated_executor(done);
             asio::post(home, [done = std::move(done), value = std::move(value)]() mutable {
@@ -199,7 +201,9 @@ struct Server::Inside {
         asio::use_awaitable, std::move(work));
   }
 
-  asio::awaitable<void> sleep(seconds at_most) {
+  // Until something changes after the look that began at `wakes`.
+  asio::awaitable<void> sleep(seconds at_most, std::uint64_t wakes) {
+    if (hub.wakes() != wakes) co_return;
     Hub::Sleeper sleeper(hub, at_most);
     co_await sleeper.timer().async_wait(kTuple);
   }
@@ -247,7 +251,7 @@ asio::awaitable<void> Server::Inside::serve(S& stream, const From& from) {
       head.bearer = bearer_of(read[http::field::authorization]);
       head.path = std::string(read.target().substr(0, read.target().find('?')));
       auto refused = co_await on_worker(
-          [this, &head] { return std::make_shared<std::optional<Response>>(admit(head)); });
+          workers, [this, &head] { return std::make_shared<std::optional<Response>>(admit(head)); });
       if (*refused) co_return co_await refuse(stream, std::move(**refused), head);
     }
     // RFC 9110, 10.1.1: the body comes once it has been asked for.
@@ -308,20 +312,23 @@ asio::awaitable<void> Server::Inside::refuse(S& stream, Response response, const
 
 template <typename S>
 asio::awaitable<bool> Server::Inside::answer(S& stream, Request& request, bool keep_alive) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  asio::thread_pool& pool = reads ? workers : changers;
   auto response =
-      co_await on_worker([this, &request] { return std::make_shared<Response>(handler(request)); });
+      co_await on_worker(pool, [this, &request] { return std::make_shared<Response>(handler(request)); });
   if (response->later) {
     const auto until = std::chrono::steady_clock::now() + response->wait;
     for (bool waiting = true; waiting;) {
       const auto left = std::chrono::ceil<seconds>(until - std::chrono::steady_clock::now());
       if (left.count() <= 0) break;
-      auto now = co_await on_worker([&response] {
+      const std::uint64_t wakes = hub.wakes();
+      auto now = co_await on_worker(workers, [&response] {
         auto answer = response->later();
         return answer ? std::make_shared<Response>(std::move(*answer)) : nullptr;
       });
       waiting = !now;
       if (now) response = now;
-      if (waiting) co_await sleep(std::min(left, kStreamTick));
+      if (waiting) co_await sleep(std::min(left, kStreamTick), wakes);
       if (waiting && has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return false;
     }
   }
@@ -359,7 +366,8 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
   std::string text;
   for (;;) {
     text.clear();
-    const bool goes_on = co_await on_worker([&source, &text] { return source->next(text); });
+    const std::uint64_t wakes = hub.wakes();
+    const bool goes_on = co_await on_worker(workers, [&source, &text] { return source->next(text); });
     for (std::size_t at = 0; at < text.size(); at += kStreamPiece) {
       const auto part = asio::buffer(text.data() + at, std::min(kStreamPiece, text.size() - at));
       // Who does not take a piece within this time is too slow.
@@ -376,7 +384,7 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
     }
     if (!goes_on) co_return;
     if (!text.empty()) continue;
-    co_await sleep(kStreamTick);
+    co_await sleep(kStreamTick, wakes);
     if (has_gone(beast::get_lowest_layer(stream).socket().native_handle())) co_return;
   }
 }
@@ -420,7 +428,7 @@ asio::awaitable<void> Server::Inside::accept(Listener& listener) {
     const auto [error] = co_await listener.acceptor.async_accept(socket, kTuple);
     if (error == asio::error::operation_aborted) co_return;
     if (error) {  // out of descriptors: those that are open will end
-      co_await sleep(kStreamTick);
+      co_await sleep(kStreamTick, hub.wakes());
       continue;
     }
     if (listener.crowd->all >= options.connections) continue;  // closed at once
@@ -470,6 +478,7 @@ void Server::stop() {
   inside_->io.stop();
   inside_->thread.join();
   inside_->workers.join();
+  inside_->changers.join();
 }
 
 void Server::poke() { inside_->hub.poke(); }

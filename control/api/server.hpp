@@ -18,7 +18,7 @@ namespace envgate::control::api {
 class Server {
  public:
   struct Options {
-    unsigned workers = 4;
+    unsigned workers = 4;                // for reads, and as many for changes
     std::size_t connections = 512;       // at once, at each door
     std::size_t connections_each = 128;  // of one account that is no admin, or one address
   };

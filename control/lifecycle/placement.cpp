@@ -24,7 +24,9 @@ double load_of(const Engine& engine, const store::Placed& placed, const store::R
 
 Result<std::string> choose_node(store::Transaction& t, const std::vector<EnginePtr>& candidates,
                                 const store::Resources& wanted) {
-  const auto placed = store::placed_by_node(t, "docker");
+  // All rows are added up for it: not where there is no choice.
+  std::map<std::string, store::Placed> placed;
+  if (candidates.size() > 1) placed = store::placed_by_node(t, "docker");
   using Rank = std::tuple<bool, bool, double, long long, std::string>;
   std::optional<Rank> best;
   for (const EnginePtr& engine : candidates) {

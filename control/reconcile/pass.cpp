@@ -79,22 +79,24 @@ Pass::Pass(store::Database& database, const secrets::SecretBox& box, const Contr
       committed_(std::move(committed)) {}
 
 bool Pass::begin(Work& work) {
-  auto begun = database_.transaction([&](Transaction& t) -> Result<void> {
-    work.log = StepLog(work.id);
-    work.claimed = store::claim(t, work.id, token_, settings_.control.reconcile.claim);
-    if (!work.claimed) return {};
-    auto e = store::find_environment(t, work.id);
-    work.there = e && e->state != State::deleted;
-    if (!work.there) {
-      store::drop_claim(t, work.id, token_);
-      return {};
-    }
-    work.e = std::move(*e);
-    work.sealed_password = store::find_sealed(t, work.id, kSshPassword).value_or("");
-    work.sealed_registry = store::find_sealed(t, work.id, kRegistryPassword).value_or("");
-    work.log.begin(t);
-    return {};
-  });
+  auto begun = database_.transaction(
+      [&](Transaction& t) -> Result<void> {
+        work.log = StepLog(work.id);
+        work.claimed = store::claim(t, work.id, token_, settings_.control.reconcile.claim);
+        if (!work.claimed) return {};
+        auto e = store::find_environment(t, work.id);
+        work.there = e && e->state != State::deleted;
+        if (!work.there) {
+          store::drop_claim(t, work.id, token_);
+          return {};
+        }
+        work.e = std::move(*e);
+        work.sealed_password = store::find_sealed(t, work.id, kSshPassword).value_or("");
+        work.sealed_registry = store::find_sealed(t, work.id, kRegistryPassword).value_or("");
+        work.log.begin(t);
+        return {};
+      },
+      store::Priority::background);
   if (!begun) log::error("pass_failed").environment(work.id).error(begun.error());
   if (begun && work.there && !work.log.empty()) committed_();
   return begun.has_value();
@@ -128,19 +130,21 @@ backends::Call Pass::call(Work& work) {
     const bool physical = work.e.backend == "physical" && work.e.desired == Desired::deleted;
     const bool another = progress.step != work.log.step();
     if (!work.log.report(progress) && !(physical && another)) return;
-    (void)database_.transaction([&](Transaction& t) -> Result<void> {
-      work.log.save(t);
-      auto machine = physical ? store::machine_of(t, work.id) : std::nullopt;
-      if (!machine) return {};
-      using store::MachineState;
-      for (const MachineState state :
-           {MachineState::draining, MachineState::cleaning, MachineState::verifying})
-        if (store::to_string(state) == progress.step && machine->state != state) {
-          machine->state = state;
-          store::update_machine(t, *machine);
-        }
-      return {};
-    });
+    (void)database_.transaction(
+        [&](Transaction& t) -> Result<void> {
+          work.log.save(t);
+          auto machine = physical ? store::machine_of(t, work.id) : std::nullopt;
+          if (!machine) return {};
+          using store::MachineState;
+          for (const MachineState state :
+               {MachineState::draining, MachineState::cleaning, MachineState::verifying})
+            if (store::to_string(state) == progress.step && machine->state != state) {
+              machine->state = state;
+              store::update_machine(t, *machine);
+            }
+          return {};
+        },
+        store::Priority::background);
     committed_();
   };
   return made;
@@ -171,10 +175,16 @@ backends::Wanted Pass::wanted_of(const Work& work, bool login) const {
 Pass::Outcome Pass::make_running(Work& work) {
   backends::Backend& backend = *work.engine->backend;
   const routing::EnvId id = *routing::EnvId::parse(work.id);
-  fault_point("backend.observe.before");
-  auto seen = backend.observe(id, call(work));
-  fault_point("backend.observe.after");
-  if (!seen) return record_failure(work, seen.error());
+  const Environment& was = work.e;
+  bool login = was.login_instance.empty() || was.login_set < was.login_version;
+  if (!login) {  // it is due only where what is there is another one than had it
+    fault_point("backend.observe.before");
+    const auto seen = backend.observe(id, call(work));
+    fault_point("backend.observe.after");
+    if (!seen) return record_failure(work, seen.error());
+    login = seen->state == backends::State::absent || seen->instance != was.login_instance ||
+            seen->generation != static_cast<std::uint64_t>(was.generation);
+  }
 
   if (work.e.restarts_done < work.e.restarts_wanted) {
     fault_point("backend.stop.before");
@@ -194,16 +204,12 @@ Pass::Outcome Pass::make_running(Work& work) {
     if (noted != Outcome::settled) return noted;
   }
 
-  const Environment& e = work.e;
-  const bool same = seen->state != backends::State::absent && seen->instance == e.login_instance &&
-                    seen->generation == static_cast<std::uint64_t>(e.generation);
-  const bool login = !same || e.login_set < e.login_version;
   fault_point("backend.ensure.before");
   auto made = backend.ensure(wanted_of(work, login), call(work));
   fault_point("backend.ensure.after");
   if (!made) return record_failure(work, made.error());
   // Somebody removed it between the look and the making: what was made has no login yet.
-  if (!login && made->instance != e.login_instance) return Outcome::again;
+  if (!login && made->instance != was.login_instance) return Outcome::again;
   if (made->state != backends::State::running)
     return record_failure(work, {Cause::failed, "it does not stay running: " + made->detail});
   return record_running(work, *made);
@@ -299,17 +305,19 @@ Pass::Outcome Pass::make_deleted(Work& work) {
 Pass::Outcome Pass::record(Work& work, const std::function<Outcome(Transaction&, Environment&)>& f,
                            bool last) {
   fault_point("pass.record.before");
-  auto recorded = database_.transaction([&](Transaction& t) -> Result<Outcome> {
-    if (!store::holds_claim(t, work.id, token_)) return Outcome::busy;
-    auto e = store::find_environment(t, work.id);
-    if (!e || e->state == State::deleted) return Outcome::settled;
-    const Environment before = *e;
-    const Outcome outcome = f(t, *e);
-    publish_route(t, *e);
-    if (*e != before) store::update_environment(t, *e);
-    if (last) store::drop_claim(t, work.id, token_);
-    return outcome;
-  });
+  auto recorded = database_.transaction(
+      [&](Transaction& t) -> Result<Outcome> {
+        if (!store::holds_claim(t, work.id, token_)) return Outcome::busy;
+        auto e = store::find_environment(t, work.id);
+        if (!e || e->state == State::deleted) return Outcome::settled;
+        const Environment before = *e;
+        const Outcome outcome = f(t, *e);
+        publish_route(t, *e);
+        if (*e != before) store::update_environment(t, *e);
+        if (last) store::drop_claim(t, work.id, token_);
+        return outcome;
+      },
+      store::Priority::background);
   fault_point("pass.record.after");
   if (!recorded) {
     log::error("pass_failed").environment(work.id).error(recorded.error());

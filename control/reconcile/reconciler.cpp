@@ -18,7 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using store::Desired;
-using store::Environment;
 using store::Transaction;
 
 constexpr unsigned kWorkers = 32;  // most of them wait: for an engine, or for something to do
@@ -39,13 +38,20 @@ milliseconds backoff(const ControlSettings& settings, unsigned attempts) {
   return most / 2 + milliseconds(secrets::random_below(static_cast<std::uint32_t>(most.count() / 2 + 1)));
 }
 
-bool differs(const Environment& e, const backends::Observed* seen) {
+bool differs(const store::Living& e, const backends::Observed* seen) {
   const bool runs = seen && seen->state == backends::State::running;
   if (e.desired == Desired::stopped) return runs;
   if (e.desired == Desired::deleted) return true;
   return !runs || seen->instance != e.instance ||
          seen->generation != static_cast<std::uint64_t>(e.generation) ||
          (seen->address ? seen->address->to_string() : "") != e.address || e.state != store::State::running;
+}
+
+// As far as the row says: what is there is compared by the first look.
+bool settled(const store::Living& e) {
+  const bool as_wanted = (e.desired == Desired::running && e.state == store::State::running) ||
+                         (e.desired == Desired::stopped && e.state == store::State::stopped);
+  return as_wanted && !e.open;
 }
 
 }  // namespace
@@ -68,7 +74,10 @@ Result<void> Reconciler::start() {
       [](Transaction& t) -> Result<std::vector<store::Living>> { return store::living_environments(t); });
   if (!living) return Failure(living.error());
   for (const EnginePtr& engine : engines_.all()) queue_.set_limit(engine->key, engine->concurrency);
-  for (const store::Living& one : *living) queue_.nudge(one.id, Engines::key_of(one.backend, one.node));
+  for (const store::Living& one : *living) {
+    const std::string key = Engines::key_of(one.backend, one.node);
+    if (!settled(one) || !engines_.find(key)) queue_.nudge(one.id, key);
+  }
   for (unsigned i = 0; i < kWorkers; ++i) threads_.emplace_back([this] { work(); });
   threads_.emplace_back([this] { watch(); });
   threads_.emplace_back([this] { keep_claims(); });
@@ -169,14 +178,13 @@ void Reconciler::compare(const Engine& engine) {
   std::unordered_map<std::string, const backends::Observed*> seen;
   for (const backends::Observed& one : *listed) seen.emplace(one.environment.str(), &one);
   const auto slash = engine.key.find('/');
-  store::EnvironmentFilter filter;
-  filter.backend = engine.key.substr(0, slash);
-  if (filter.backend != "physical") filter.node = engine.key.substr(slash + 1);
-  const auto rows = database_.read([&](Transaction& t) -> Result<std::vector<Environment>> {
-    return store::list_environments(t, filter, store::Order::created, store::PageRequest::all());
+  const std::string backend = engine.key.substr(0, slash);
+  const std::string node = backend == "physical" ? "" : engine.key.substr(slash + 1);
+  const auto rows = database_.read([&](Transaction& t) -> Result<std::vector<store::Living>> {
+    return store::living_environments(t, backend, node);
   });
   if (!rows) return log::error("resync_failed").error(rows.error()), void();
-  for (const Environment& e : *rows) {
+  for (const store::Living& e : *rows) {
     const auto found = seen.find(e.id);
     if (differs(e, found == seen.end() ? nullptr : found->second)) queue_.nudge_if_idle(e.id, engine.key);
     if (found != seen.end()) seen.erase(found);
@@ -275,13 +283,15 @@ void Reconciler::keep_claims() {
 }
 
 void Reconciler::tidy() {
-  (void)database_.transaction([&](Transaction& t) -> Result<void> {
-    const long long now = store::now_ms();
-    store::cut_changes(t, kKeptChanges);
-    store::forget_operations(t, now - milliseconds(kOperationsKept).count());
-    store::forget_answers(t, now - milliseconds(kAnswersKept).count());
-    return {};
-  });
+  (void)database_.transaction(
+      [&](Transaction& t) -> Result<void> {
+        const long long now = store::now_ms();
+        store::cut_changes(t, kKeptChanges);
+        store::forget_operations(t, now - milliseconds(kOperationsKept).count());
+        store::forget_answers(t, now - milliseconds(kAnswersKept).count());
+        return {};
+      },
+      store::Priority::background);
 }
 
 }  // namespace envgate::control

@@ -38,7 +38,8 @@ class Reconciler {
       const Engines& engines, std::function<void()> committed, std::function<void()> before_look = [] {});
   ~Reconciler();
 
-  // Everything that is not deleted gets a pass. Errors: the database.
+  // What has something open, or is not as wanted, gets a pass; the first look at each engine, which follows
+  // at once, finds what else differs. Errors: the database.
   Result<void> start();
   // Calls to engines are cancelled; what was being done is taken up again at the next start.
   void stop();

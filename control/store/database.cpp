@@ -7,7 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "control/store/session.hpp"
@@ -66,12 +72,103 @@ void pause_before(int attempt) {
   std::this_thread::sleep_for(std::chrono::milliseconds(1 + randombytes_uniform(most)));
 }
 
+// The writers of this process, in their order, those that somebody waits for before the others. The
+// databases' own locks know no order, SQLite's sleeps between its attempts, and one that waited there would
+// hold a session that readers need.
+class WritersTurn {
+ public:
+  void take(Priority priority) {
+    std::unique_lock lock(mutex_);
+    if (!taken_) {
+      taken_ = true;
+      return;
+    }
+    Waiter waiter;
+    waiting_[static_cast<std::size_t>(priority)].push_back(&waiter);
+    waiter.changed.wait(lock, [&] { return waiter.has_it; });
+  }
+  void give_back() {
+    const std::lock_guard lock(mutex_);
+    auto& [requests, background] = waiting_;
+    if (requests.empty() && background.empty()) {
+      taken_ = false;
+      return;
+    }
+    const bool request = !requests.empty() && (background.empty() || in_a_row_ < kMostInARow);
+    in_a_row_ = request ? in_a_row_ + 1 : 0;
+    auto& queue = request ? requests : background;
+    Waiter& next = *queue.front();
+    queue.pop_front();
+    next.has_it = true;
+    next.changed.notify_one();
+  }
+
+ private:
+  static constexpr int kMostInARow = 4;  // requests, while a pass waits: its work must go on, too
+  struct Waiter {
+    std::condition_variable changed;
+    bool has_it = false;
+  };
+  std::mutex mutex_;
+  std::array<std::deque<Waiter*>, 2> waiting_;
+  bool taken_ = false;
+  int in_a_row_ = 0;
+};
+
+// Moves what SQLite's write-ahead log holds into the database, beside the writers: done within a commit, as
+// is its habit, it makes every hundredth change ten times as slow. Should this one fall behind, the habit is
+// back.
+class Checkpoints {
+ public:
+  static constexpr int kMostPages = 16'000;  // of the log, 64 MiB
+
+  explicit Checkpoints(const std::string& parameters)
+      : thread_([this, parameters](std::stop_token stop) {
+          try {
+            soci::session session(soci::sqlite3, parameters);
+            run(session, stop);
+          } catch (const std::exception&) {
+            // A disk that is full, or an error that the writers meet as well, and tell.
+          }
+        }) {}
+  void written() {
+    {
+      const std::lock_guard lock(mutex_);
+      written_ = true;
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kApart{500};
+  void run(soci::session& session, const std::stop_token& stop) {
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait(lock, stop, [this] { return written_; })) return;
+        changed_.wait_for(lock, stop, kApart, [] { return false; });
+        written_ = false;
+      }
+      session << "PRAGMA wal_checkpoint(PASSIVE)";
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool written_ = false;
+  std::jthread thread_;
+};
+
 }  // namespace
 
 struct Database::Pool {
   Pool(std::string address, std::size_t size, Options how, bool pg)
       : sessions(size), url(std::move(address)), options(how), postgres(pg) {}
-  soci::connection_pool sessions;
+  soci::connection_pool sessions;  // for readers
+  // One for all writers, who come one by one: SQLite drops what a session has cached when another has
+  // written.
+  soci::session writer;
+  WritersTurn writers;
+  std::optional<Checkpoints> checkpoints;  // of SQLite
   std::string url;
   Options options;
   bool postgres;
@@ -97,35 +194,39 @@ Result<Database> Database::open(const std::string& url, Options options) {
     ::close(file);
   }
   auto pool = std::make_unique<Pool>(url, options.sessions, options, postgres);
+  const std::string parameters =
+      "db=\"" + path + "\" timeout=" + std::to_string(options.busy_timeout.count());
   try {
-    for (std::size_t i = 0; i < options.sessions; ++i) {
-      soci::session& session = pool->sessions.at(i);
+    for (std::size_t i = 0; i <= options.sessions; ++i) {
+      const bool writes = i == options.sessions;
+      soci::session& session = writes ? pool->writer : pool->sessions.at(i);
       if (postgres) {
         session.open(soci::postgresql, url);
         continue;
       }
-      session.open(soci::sqlite3,
-                   "db=\"" + path + "\" timeout=" + std::to_string(options.busy_timeout.count()));
+      session.open(soci::sqlite3, parameters);
       std::string mode;
       session << "PRAGMA journal_mode=WAL", soci::into(mode);
       if (mode != "wal")
         return fail("database " + url + ": no write-ahead log there (" + mode + "); use a local file system");
       session << "PRAGMA synchronous=FULL";
       session << "PRAGMA foreign_keys=ON";
+      session << "PRAGMA wal_autocheckpoint=" + std::to_string(Checkpoints::kMostPages);
+      // SQLite has no read-only transaction, but sessions that are.
+      session << (writes ? "PRAGMA cache_size=-32768" : "PRAGMA query_only=ON");  // KiB
     }
+    if (!postgres) pool->checkpoints.emplace(parameters);
   } catch (const std::exception& error) {
     return Failure(explain(url, postgres, error));
   }
   Database database(std::move(pool));
-  auto migrated = database.run(Access::write, [](Transaction& t) { return migrate(t); });
+  auto migrated = database.run(Access::write, Priority::request, [](Transaction& t) { return migrate(t); });
   if (!migrated) return Failure(migrated.error());
   return database;
 }
 
-// SQLite has no read-only transaction but a session's `query_only`, which lives longer than the transaction.
 void Database::begin(soci::session& session, Access access) const {
   if (!pool_->postgres) {
-    session << (access == Access::read ? "PRAGMA query_only=ON" : "PRAGMA query_only=OFF");
     session << (access == Access::read ? "BEGIN" : "BEGIN IMMEDIATE");
   } else if (access == Access::read) {
     session << "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -136,14 +237,33 @@ void Database::begin(soci::session& session, Access access) const {
   }
 }
 
-Result<void> Database::run(Access access, const std::function<Result<void>(Transaction&)>& f) {
+// The turn of a writer; a reader needs none.
+struct Database::Turn {
+  Turn(WritersTurn* of, Priority priority) : writers(of) {
+    if (writers) writers->take(priority);
+  }
+  ~Turn() {
+    if (writers) writers->give_back();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  WritersTurn* const writers;
+};
+
+Result<void> Database::run(Access access, Priority priority,
+                           const std::function<Result<void>(Transaction&)>& f) {
   for (int attempt = 1;; ++attempt) {
-    soci::session session(pool_->sessions);
+    if (attempt > 1) pause_before(attempt - 1);
+    const Turn turn(access == Access::write ? &pool_->writers : nullptr, priority);
+    std::optional<soci::session> leased;
+    if (access == Access::read) leased.emplace(pool_->sessions);
+    soci::session& session = leased ? *leased : pool_->writer;
     try {
       begin(session, access);
       Transaction t(session);
       auto done = f(t);
       session << (done ? "COMMIT" : "ROLLBACK");
+      if (access == Access::write && pool_->checkpoints) pool_->checkpoints->written();
       return done;
     } catch (const std::exception& error) {
       const bool again = worth_repeating(error) && attempt < pool_->options.attempts;
@@ -158,7 +278,6 @@ Result<void> Database::run(Access access, const std::function<Result<void>(Trans
       }
       if (!again) return Failure(told);
     }
-    pause_before(attempt);
   }
 }
 

@@ -86,14 +86,30 @@ std::vector<Environment> list_environments(Transaction& t, const EnvironmentFilt
   return all;
 }
 
-std::vector<Living> living_environments(Transaction& t) {
+std::vector<Living> living_environments(Transaction& t, const std::string& backend, const std::string& node) {
   std::vector<Living> all;
   Living one;
+  std::string desired, state;
+  int open = 0;
+  const int any_backend = backend.empty() ? 1 : 0, any_node = node.empty() ? 1 : 0;
   soci::statement rows =
-      (t.sql.prepare << "SELECT id, backend, node FROM environments WHERE deleted = 0 ORDER BY id",
-       into(one.id), into(one.backend), into(one.node));
+      (t.sql.prepare << "SELECT id, backend, node, desired, state, generation, address, instance,"
+                        " CASE WHEN login_set < login_version OR restarts_done < restarts_wanted"
+                        " OR EXISTS (SELECT 1 FROM operations WHERE operations.environment = environments.id"
+                        " AND operations.state IN ('pending', 'running')) THEN 1 ELSE 0 END FROM "
+                        "environments WHERE deleted = 0"
+                        " AND (:any_backend = 1 OR backend = :backend) AND (:any_node = 1 OR node = :node)"
+                        " ORDER BY id",
+       use(any_backend), use(backend), use(any_node), use(node), into(one.id), into(one.backend),
+       into(one.node), into(desired), into(state), into(one.generation), into(one.address),
+       into(one.instance), into(open));
   rows.execute();
-  while (rows.fetch()) all.push_back(one);
+  while (rows.fetch()) {
+    one.desired = desired_of(desired);
+    one.state = state_of(state);
+    one.open = open != 0;
+    all.push_back(one);
+  }
   return all;
 }
 

@@ -78,11 +78,19 @@ struct PageRequest {
 };
 std::vector<Environment> list_environments(Transaction& t, const EnvironmentFilter& filter, Order order,
                                            const PageRequest& page);
-// All that are not deleted, by id: what a controller looks after.
+// All that are not deleted, by id: what a controller looks after, and what tells whether it must. Not whole
+// rows: there may be ten thousand, every few seconds.
 struct Living {
   std::string id, backend, node;
+  Desired desired = Desired::running;
+  State state = State::creating;
+  long long generation = 0;
+  std::string address, instance;
+  bool open = false;  // an operation, a login or a restart that is still to be done
 };
-std::vector<Living> living_environments(Transaction& t);
+// `backend`, `node`: only theirs; empty: any.
+std::vector<Living> living_environments(Transaction& t, const std::string& backend = "",
+                                        const std::string& node = "");
 
 // ---- what an owner may have ----
 

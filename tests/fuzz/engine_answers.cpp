@@ -32,7 +32,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK((cut.feed(text.substr(0, size / 2)) && cut.feed(text.substr(size / 2))) == good);
   CHECK(cut.error() == whole.error());
 
+  json each = json::array();
+  const bool is_list = parse_each(text, [&](json&& element) { each.push_back(std::move(element)); });
+  if (is_list) {
+    json objects = json::array();
+    const auto list = parse_json(text);
+    for (const json& element : *list)
+      if (element.is_object()) objects.push_back(element);
+    CHECK(each == objects);
+  }
+
   if (const auto value = parse_json(text)) {
+    CHECK(is_list == value->is_array());
     for (const Settings* settings : {&local, &remote}) {
       const auto seen = observed_of(*settings, *backends::EnvId::parse("demo"), *value);
       CHECK(seen.state == backends::State::running || !seen.address);

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "fake_engine.hpp"
 #include "fixtures.hpp"
@@ -45,6 +49,61 @@ TEST_F(DockerBackendTest, EnsuresTwiceAndMakesOne) {
   EXPECT_EQ(engine.containers.size(), 1u);
   EXPECT_EQ(engine.volumes.count("envgate-test-demo-data"), 1u);
   EXPECT_EQ(engine.container(kContainer)["Config"]["Image"], "sha256:base");
+}
+
+TEST_F(DockerBackendTest, AsksNoMoreThanItMust) {
+  ASSERT_TRUE(backend.ensure(wanted, call()));
+  EXPECT_EQ(asked("GET /containers/envgate-test-demo/json"), 2u) << "whether it is there, and its address";
+  engine.requests.clear();
+  ASSERT_TRUE(backend.ensure(wanted, call()));
+  EXPECT_EQ(engine.requests, std::vector<std::string>{"GET /containers/envgate-test-demo/json"});
+}
+
+// An engine that answers the making of a container once two are asked for, or when the deadline has passed.
+class PatientEngine final : public Transport {
+ public:
+  explicit PatientEngine(FakeEngine& engine) : engine_(engine) {}
+  Outcome<Response> send(const Request& request, const Call& call) override {
+    std::unique_lock lock(mutex_);
+    if (request.path.find("/containers/create") != std::string::npos) {
+      ++making_;
+      changed_.notify_all();
+      alone_ |= !changed_.wait_until(lock, call.deadline, [this] { return making_ == 2; });
+    }
+    return engine_.send(request, call);
+  }
+  Outcome<Response> converse(const Request& request, const Secret& input, const Call& call) override {
+    const std::lock_guard lock(mutex_);
+    return engine_.converse(request, input, call);
+  }
+  std::string shown() const override { return "fake"; }
+  bool one_was_alone() const { return alone_; }
+
+ private:
+  FakeEngine& engine_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int making_ = 0;
+  bool alone_ = false;
+};
+
+TEST_F(DockerBackendTest, ContainersAreMadeAtOnceAndTheirNetworkOnce) {
+  auto patient = std::make_unique<PatientEngine>(engine);
+  const PatientEngine& seen = *patient;
+  DockerBackend both(local_settings(), std::move(patient));
+  std::atomic<int> made = 0;
+  std::vector<std::jthread> threads;
+  for (const char* name : {"one", "two"}) {
+    threads.emplace_back([&, name] {
+      Wanted mine = wanted;
+      mine.environment = *EnvId::parse(name);
+      made += both.ensure(mine, call()).has_value();
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(made, 2);
+  EXPECT_FALSE(seen.one_was_alone());
+  EXPECT_EQ(asked("POST /networks/create"), 1u);
 }
 
 TEST_F(DockerBackendTest, StoppedAsWantedAndTheAddressAnew) {

@@ -24,6 +24,18 @@ constexpr char kInspected[] = R"({
 
 json inspected() { return *parse_json(kInspected); }
 
+TEST(ParseEach, GivesTheObjectsOfAnArrayAlone) {
+  std::vector<json> all;
+  const auto take = [&](json&& element) { all.push_back(std::move(element)); };
+  EXPECT_TRUE(parse_each(R"([{"a":[{"b":{}}],"c":{"d":1}}, 7, "x", [{"e":2}], {}])", take));
+  EXPECT_EQ(all, (std::vector<json>{{{"a", {{{"b", json::object()}}}}, {"c", {{"d", 1}}}}, json::object()}));
+  all.clear();
+  EXPECT_TRUE(parse_each("[]", take));
+  for (const char* wrong : {R"({"a":{}})", "null", "", "[", R"([{"a":1})", "[]x"})
+    EXPECT_FALSE(parse_each(wrong, take)) << wrong;
+  EXPECT_FALSE(parse_each(std::string(kMaxJsonDepth + 1, '[') + std::string(kMaxJsonDepth + 1, ']'), take));
+}
+
 TEST(CreateBody, GivesNoRightsAndSetsEveryLimit) {
   Wanted wanted = simple_spec();
   wanted.command = {"sh", "-c", "echo $HOME; `id`"};

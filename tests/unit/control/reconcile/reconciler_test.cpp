@@ -138,6 +138,28 @@ TEST_P(ReconcilerTest, TwoControllersShareTheWorkAndNeverOneEnvironment) {
   for (const auto& [id, seen] : backend->things()) EXPECT_EQ(row(id).instance, seen.instance);
 }
 
+TEST_P(ReconcilerTest, ARestartWorksOnWhatDiffersAlone) {
+  start_reconciler();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(created(body()));
+  for (const std::string& id : ids) ASSERT_TRUE(becomes(id, State::running));
+  ASSERT_TRUE(settles(lifecycle->stop(ids[0], asked_)->operation.id));
+  reconciler.reset();
+  backend->remove_by_hand(ids[1]);          // while nobody looks
+  lifecycle->rotate(ids[2], asked_);        // accepted, and not done
+  const std::string odd = created(body());  // likewise
+  const int ensures = backend->ensures, stops = backend->stops;
+  const std::string instance = row(ids[1]).instance;
+  start_reconciler();
+  EXPECT_TRUE(becomes(odd, State::running));
+  EXPECT_TRUE(eventually([&] { return row(ids[1]).instance != instance; }));
+  EXPECT_TRUE(eventually([&] { return row(ids[2]).login_set == 2; }));
+  const int lists = backend->lists;
+  ASSERT_TRUE(eventually([&] { return backend->lists > lists + 1; })) << "it has looked at all the others";
+  EXPECT_EQ(backend->ensures, ensures + 3);
+  EXPECT_EQ(backend->stops, stops);
+}
+
 TEST_P(ReconcilerTest, AnEngineGetsNoMoreCallsAtOnceThanItMay) {
   backend->slow = std::chrono::milliseconds(5);
   engines.add({"docker/local", backend, 2, std::chrono::seconds(10), std::chrono::seconds(1)});

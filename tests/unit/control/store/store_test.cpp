@@ -108,6 +108,34 @@ TEST_P(StoreTest, ReadersCannotWriteAndDoNotWaitForTheWriter) {
   EXPECT_EQ(count(database, "quotas"), 1);
 }
 
+TEST_P(StoreTest, WritersThatWaitLeaveSessionsToReaders) {
+  Database::Options options;
+  options.sessions = 2;
+  auto database = Database::open(url_, options);
+  ASSERT_TRUE(database);
+  std::atomic<bool> inside = false, leave = false;
+  std::atomic<int> written = 0;
+  const auto write = [&] {
+    written += database
+                   ->transaction([&](Transaction& t) -> Result<void> {
+                     inside = true;
+                     while (!leave) std::this_thread::yield();
+                     append_event(t, "e", "kind", "{}");
+                     return {};
+                   })
+                   .has_value();
+  };
+  std::vector<std::jthread> writers;
+  for (int i = 0; i < 6; ++i) writers.emplace_back(write);
+  while (!inside) std::this_thread::yield();
+  EXPECT_EQ(count(*database, "events"), 0) << "and the read came back";
+  EXPECT_EQ(written, 0);
+  leave = true;
+  writers.clear();
+  EXPECT_EQ(written, 6);
+  EXPECT_EQ(count(*database, "events"), 6);
+}
+
 TEST_P(StoreTest, AClaimIsOnesUntilItExpires) {
   Database database = open();
   const auto claims = [&](const char* token, std::chrono::milliseconds lifetime) {
