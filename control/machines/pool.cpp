@@ -105,6 +105,11 @@ Result<std::pair<PoolMachine, Facts>> MachineWatch::look(const std::string& name
   auto noted = database_.transaction([&](Transaction& t) -> Result<PoolMachine> {
     auto now = store::find_machine(t, name);
     if (!now) return fail("there is no machine " + name, store::kNotFound);
+    // One that is on its way back has its sessions ended, and the look's with them.
+    const bool returning = now->state == store::MachineState::draining ||
+                           now->state == store::MachineState::cleaning ||
+                           now->state == store::MachineState::verifying;
+    if (!facts.reachable && (returning || now->state != (*row)->state)) return std::move(*now);
     const bool changed = now->reachable != facts.reachable;
     now->reachable = facts.reachable;
     now->checked = store::now_ms();

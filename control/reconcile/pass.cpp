@@ -282,6 +282,7 @@ Pass::Outcome Pass::make_deleted(Work& work) {
       // Never available before it was verified: what went wrong on the way puts it aside.
       machine->state = gone ? store::MachineState::available : store::MachineState::quarantined;
       machine->reason = gone ? "" : gone.error().message;
+      machine->reachable = machine->reachable || gone;  // it has just been verified
       machine->environment.clear();
       store::update_machine(t, *machine);
       store::append_event(t, "", "machine_state",
