@@ -170,6 +170,6 @@ def test_an_engine_that_goes_and_comes_back(plane):
         engine("start")
     wait_for(lambda: plane.ask("GET", f"/api/operations/{operation}")["state"] == "done", "it is made now")
     # The daemon ended its containers with itself.
-    wait_for(lambda: ssh(plane.ask("GET", path + "/access"), "hostname") == made["id"], "it was started again")
+    wait_for(lambda: ssh(plane.ask("GET", path + "/access"), "hostname") == made["id"], "it is started again")
     assert plane.ask("GET", path + "/access")["ssh_password"] == access["ssh_password"]
     assert len(docker("ps", "-q").split()) == 2
