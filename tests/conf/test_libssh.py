@@ -182,6 +182,17 @@ def test_only_a_whole_build_of_these_options_counts(tree):
         assert tree.run("--check").returncode == 1, name
 
 
+def test_the_distributions_own_counts_where_it_is_new_enough_and_no_old_build_hides_it(tree):
+    (tree.root / "none").mkdir()
+    for version, enough in (("0.10.6", False), ("0.12.2", True)):
+        text = f"Name: libssh\nDescription: SSH\nVersion: {version}\n"
+        (tree.root / "none/libssh.pc").write_text(text)
+        assert (tree.run("--check").returncode == 0) == enough, version
+    assert tree.run().stdout == ""
+    tree.pretend_built("version 0.12.1-1\n")
+    assert tree.run("--check").returncode == 1
+
+
 def test_what_a_killed_run_left_is_cleared_away(tree):
     (tree.root / "build/deps/.libssh.killed/prefix").mkdir(parents=True)
     assert tree.run("--check").returncode == 1
