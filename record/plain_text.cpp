@@ -69,6 +69,7 @@ void PlainText::sequence(const Sequence& s) {
       return;
     case '@':
       if (column_ < line_.size()) line_.insert(here(), count, " ");
+      line_.resize(std::min(line_.size(), kLongestLine));
       return;
     case 'K': {
       const std::size_t what = number_or(s.parameters, 0);
