@@ -2,12 +2,11 @@
 // so that nothing can be hidden in how it is written. Values; thread: any.
 //
 //   {"chain":1,"record":"<random>","hash":"blake2b-256","key":"<public>","signature":"..."}
-//   {"block":1,"from":0,"to":65536,"hash":"...","previous":"<hash of the line
-//   above>","at":4.9,"signature":"..."}
-//   {"end":1,"size":65536,"previous":"...","at":9.1,"signature":"..."}
+//   {"block":1,"from":0,"to":412,"hash":"...","previous":"...","at":4.900000,"signature":"..."}
+//   {"end":1,"size":412,"previous":"...","at":9.100000,"signature":"..."}
 //
-// A signature is of all that stands before it in its line. Without a key, `key` and `signature` are not
-// there.
+// `previous` is the hash of the line above. A signature is of all that stands before it in its line. Without a
+// key, `key` and `signature` are not there.
 #pragma once
 
 #include <chrono>

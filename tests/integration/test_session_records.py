@@ -1,5 +1,5 @@
-"""envctl session verify, replay and export, on records that harness/chained_record.py wrote; and asciinema on the
-same."""
+"""envctl session verify, replay and export, on records that harness/chained_record.py wrote; and asciinema on
+the same."""
 import os
 import pty
 import select
@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from harness import BIN, SLOW, run
 from harness.chained_record import ChainedRecord, cast
 
-EVENTS = [(0.5, "o", "$ lss\b \b\r\n"), (1.0, "r", "100x30"), (1.25, "m", "here"),
-          (1.5, "o", "\x1b]0;title\x07\x1b[31mr\u00e9d\x1b[0m\x1b[6n\x1b]52;c;AAAA\x1b\\\r\n"), (2.0, "x", "0")]
+EVENTS = [(0.5, "o", "$ lss\b \b\r\n"), (1.0, "r", "100x30"), (1.25, "m", "here"), (1.5, "o",
+           "\x1b]0;title\x07\x1b[31mr\u00e9d\x1b[0m\x1b[6n\x1b]52;c;AAAA\x1b\\\r\n"), (2.0, "x", "0")]
 
 
 @pytest.fixture
@@ -108,7 +108,8 @@ def on_terminal(argv, until=None, end=None):
     """What a program shows on a terminal of its own; `end` is sent to it once `until` is there."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execvpe(argv[0], [str(word) for word in argv], {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"})
+        environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        os.execvpe(argv[0], [str(word) for word in argv], environment)
     out, deadline = b"", time.monotonic() + 30 * SLOW
     try:
         while True:

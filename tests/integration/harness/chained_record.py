@@ -44,12 +44,12 @@ class ChainedRecord:
             start["key"] = self.public
         lines, at = [self._line(start)], 0
         for number, block in enumerate(blocks, 1):
-            lines.append(self._line({"block": number, "from": at, "to": at + len(block), "hash": blake2b(block),
-                                     "previous": blake2b(lines[-1].encode())}, number * 5))
+            members = {"block": number, "from": at, "to": at + len(block), "hash": blake2b(block)}
+            lines.append(self._line({**members, "previous": blake2b(lines[-1].encode())}, number * 5))
             at += len(block)
         if end:
-            lines.append(self._line({"end": len(blocks), "size": at, "previous": blake2b(lines[-1].encode())},
-                                    len(blocks) * 5 + 0.25))
+            members = {"end": len(blocks), "size": at, "previous": blake2b(lines[-1].encode())}
+            lines.append(self._line(members, len(blocks) * 5 + 0.25))
         self.path.write_bytes(b"".join(blocks))
         self.chain_path.write_text("".join(line + "\n" for line in lines))
         return self
@@ -57,6 +57,6 @@ class ChainedRecord:
 
 def cast(events, columns=80, rows=24):
     """The pieces of an asciicast v2: its header, and a line for each (seconds, code, data)."""
-    header = {"version": 2, "width": columns, "height": rows, "timestamp": 1764000000, "env": {"TERM": "xterm"},
-              "envgate": {"version": 1, "session": "s1", "environment": "training"}}
+    header = {"version": 2, "width": columns, "height": rows, "timestamp": 1764000000,
+              "env": {"TERM": "xterm"}, "envgate": {"version": 1, "session": "s1", "environment": "training"}}
     return [json.dumps(line).encode() + b"\n" for line in [header, *([*event] for event in events)]]
