@@ -11,6 +11,7 @@
 #include "control/cli/machine_commands.hpp"
 #include "control/cli/op_commands.hpp"
 #include "control/cli/quota_commands.hpp"
+#include "control/cli/session_commands.hpp"
 
 namespace envgate::cli {
 
@@ -35,6 +36,8 @@ const std::vector<Command>& all_commands() {
     all.push_back(heading("gateway", "The gateway on this machine"));
     add(gateway_commands());
     all.push_back(connect_command());
+    all.push_back(heading("session", "Records of sessions"));
+    add(session_commands());
     all.push_back(heading("config", "This installation"));
     all.push_back(config_explain_command());
     all.push_back(doctor_command());

@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOMS = ["base", "routing", "gateway", "backends", "control"]
+ROOMS = ["base", "record", "routing", "gateway", "backends", "control"]
 
 
 def flags_by_room(commands_file):

@@ -10,10 +10,11 @@ from pathlib import Path
 # Which rooms a room may include besides itself (DESIGN, "Folders: the house").
 MAY_INCLUDE = {
     "base": set(),
+    "record": {"base"},
     "routing": {"base"},
-    "gateway": {"base", "routing"},
+    "gateway": {"base", "record", "routing"},
     "backends": {"base", "routing"},
-    "control": {"base", "routing", "backends"},
+    "control": {"base", "record", "routing", "backends"},
 }
 ROOMS = set(MAY_INCLUDE)
 ANYTHING = {"tests", "bench"}

@@ -27,7 +27,7 @@ class CheckTree(unittest.TestCase):
         for name, target in [("base/a.hpp", "routing/route.hpp"), ("routing/a.cpp", "gateway/x.hpp"),
                              ("backends/docker/a.cpp", "control/store/x.hpp"),
                              ("control/a.cpp", "gateway/x.hpp"), ("gateway/a.cpp", "control/x.hpp"),
-                             ("gateway/a.cpp", "backends/backend.h")]:
+                             ("gateway/a.cpp", "backends/backend.h"), ("record/a.cpp", "gateway/x.hpp")]:
             found = self.offences(name, f'\n#include "{target}"\n')
             self.assertEqual(len(found), 1, (name, target))
             self.assertIn(f"{name}:2:", found[0])

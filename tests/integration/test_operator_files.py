@@ -26,7 +26,7 @@ def test_systemd_takes_the_unit(unit, tmp_path):
 
 def test_alerts_are_about_metrics_that_there_are():
     names = set()
-    for room in ("base", "routing", "gateway", "control"):
+    for room in ("base", "record", "routing", "gateway", "control"):
         for source in (ROOT / room).rglob("*.cpp"):
             names |= set(re.findall(r'"(envgate_[a-z_]+)"', source.read_text()))
     rules = yaml.safe_load((ROOT / "conf/prometheus/envgate.rules.yml").read_text())

@@ -50,6 +50,8 @@ TEST(Completion, ArgumentsByTheirKind) {
   EXPECT_THAT(offered({"gateway", "kill", "1", "2", ""}), ElementsAre("gateway kill:ID"));
   EXPECT_THAT(offered({"config", "explain", ""}), ElementsAre("config explain:KEY"));
   EXPECT_THAT(offered({"machine", "import", ""}), ElementsAre(":files"));
+  EXPECT_THAT(offered({"session", "verify", "a", ""}), ElementsAre(":files"));
+  EXPECT_THAT(offered({"session", "verify", "a", "--key", ""}), ElementsAre(":files"));
   EXPECT_THAT(offered({"env", "ls", ""}), IsEmpty());
 }
 
