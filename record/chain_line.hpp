@@ -5,8 +5,8 @@
 //   {"block":1,"from":0,"to":412,"hash":"...","previous":"...","at":4.900000,"signature":"..."}
 //   {"end":1,"size":412,"previous":"...","at":9.100000,"signature":"..."}
 //
-// `previous` is the hash of the line above. A signature is of all that stands before it in its line. Without a
-// key, `key` and `signature` are not there.
+// `previous` is the hash of the line above. A signature is of all that stands before it in its line.
+// Without a key, `key` and `signature` are not there.
 #pragma once
 
 #include <chrono>
