@@ -195,7 +195,10 @@ TEST_P(StoreTest, RouteChangesFollowASnapshotWithoutAGap) {
   const auto put = [&](const char* json) {
     ASSERT_TRUE(database.transaction([&](Transaction& t) -> Result<void> {
       auto e = find_environment(t, "e");
-      if (!e) insert_environment(t, *(e = Environment{.id = "e"}));
+      if (!e) {
+        e.emplace().id = "e";
+        insert_environment(t, *e);
+      }
       put_route(t, *e, next_route_generation(t), json);
       update_environment(t, *e);
       return {};

@@ -156,6 +156,28 @@ TEST_F(CertificatesOfOpenSsh, LogInWithTheirKey) {
   }
 }
 
+// Each signature is good, over just the data that the request makes: only the names do not go together.
+TEST(Certificate, TheRequestsAlgorithmIsTheOneOfTheSignature) {
+  const KeyPair ca = make_pair(KeyType::ed25519);
+  const auto verdict_of = [&](KeyType type, std::string_view said, std::string_view signed_by) {
+    const KeyPair pair = make_pair(type);
+    const Certificate certificate = certified(plain_certificate(pair.key), ca);
+    const UserauthRequest request{"session", "root", said};
+    const auto result = verify_userauth(
+        request, certificate, test::sign(pair, signed_by, userauth_data(request, certificate.blob())));
+    return result ? "accepted" : result.error().message;
+  };
+  EXPECT_EQ(verdict_of(KeyType::rsa, "rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-512"), "accepted");
+  for (const char* said : {"rsa-sha2-256-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com",
+                           "rsa-sha2-512", "ssh-ed25519-cert-v01@openssh.com", ""})
+    EXPECT_EQ(
+        verdict_of(KeyType::rsa, said, "rsa-sha2-512"),
+        "the request says '"s + said +
+            "', but its signature is by rsa-sha2-512, which goes with rsa-sha2-512-cert-v01@openssh.com");
+  EXPECT_THAT(verdict_of(KeyType::rsa, "ssh-rsa-cert-v01@openssh.com", "ssh-rsa"), HasSubstr("SHA-1"));
+  EXPECT_THAT(verdict_of(KeyType::ed25519, "ssh-ed25519", "ssh-ed25519"), HasSubstr("the request says"));
+}
+
 TEST(Certificate, SecurityKeysLogIn) {
   const KeyPair ca = make_pair(KeyType::ed25519);
   for (const KeyType type : {KeyType::sk_ed25519, KeyType::sk_ecdsa_p256}) {
