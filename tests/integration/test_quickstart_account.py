@@ -1,5 +1,5 @@
 # ctest: processors=2
-"""The quickstart of an ordinary account. Nothing runs beside it that may take the ports it has just chosen."""
+"""The quickstart of an ordinary account. Nothing runs beside it that could take the ports that it chose."""
 import os
 import shutil
 import tempfile
