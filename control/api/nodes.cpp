@@ -29,11 +29,12 @@ struct Shown {
   store::Placed placed;
 };
 
-json view_of(Context& context, const Shown& shown) {
+using Health = std::map<std::string, Reconciler::EngineHealth>;
+
+json view_of(Context& context, const Health& health, const Shown& shown) {
   const Node& node = shown.node;
   const std::string key = Engines::key_of("docker", node.name);
   const EnginePtr engine = context.engines.find(key);
-  const auto health = context.reconciler.health();
   const auto known = health.find(key);
   const bool local = node.name == kLocal, answers = known == health.end() || known->second.answers;
   json view = {{"name", node.name},
@@ -81,7 +82,8 @@ Response list(Context& context, const Request& request) {
   const auto nodes = all_nodes(context);
   if (!nodes) return problem_response(nodes.error(), request);
   json answer = {{"nodes", json::array()}, {"next", nullptr}};
-  for (const Shown& shown : *nodes) answer["nodes"].push_back(view_of(context, shown));
+  const Health health = context.reconciler.health();
+  for (const Shown& shown : *nodes) answer["nodes"].push_back(view_of(context, health, shown));
   return json_response(200, answer);
 }
 
@@ -89,7 +91,8 @@ Response show_named(Context& context, const Request& request, const std::string&
   const auto nodes = all_nodes(context);
   if (!nodes) return problem_response(nodes.error(), request);
   for (const Shown& shown : *nodes)
-    if (shown.node.name == name) return json_response(status, view_of(context, shown));
+    if (shown.node.name == name)
+      return json_response(status, view_of(context, context.reconciler.health(), shown));
   return not_found(request, "node " + name);
 }
 

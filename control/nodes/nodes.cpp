@@ -24,8 +24,7 @@ std::shared_ptr<DockerBackend> make_backend(const backends::docker::Settings& se
 
 std::string key_of(const std::string& node) { return Engines::key_of("docker", node); }
 
-bool same_engine(store::Node a, const store::Node& b) {
-  a.open = b.open;
+bool same_engine(const store::Node& a, const store::Node& b) {
   return a.host == b.host && a.address == b.address && a.ca == b.ca && a.certificate == b.certificate &&
          a.private_key == b.private_key && a.gpus == b.gpus;
 }

@@ -50,10 +50,7 @@ std::vector<AuditEntry> list_audit(Transaction& t, const AuditFilter& f, long lo
        use(from_start), use(after), use(any_who), use(f.who), use(any_action), use(f.action), use(any_object),
        use(f.object), into(e.seq), into(e.at), into(e.line.who), into(e.line.action), into(e.line.object),
        into(e.line.before), into(e.line.after), into(e.line.result), into(e.hash));
-  std::vector<AuditEntry> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(e);
-  return all;
+  return fetch_all(rows, e);
 }
 
 AuditHead audit_head(Transaction& t) {

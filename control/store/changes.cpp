@@ -28,22 +28,19 @@ RouteSnapshot all_routes(Transaction& t) {
   soci::statement rows = (t.sql.prepare << "SELECT route FROM environments WHERE deleted = 0 AND route <> ''"
                                            " ORDER BY created, id",
                           into(route));
-  rows.execute();
-  while (rows.fetch()) snapshot.routes.push_back(route);
+  snapshot.routes = fetch_all(rows, route);
   return snapshot;
 }
 
 std::optional<std::vector<RouteChange>> route_changes(Transaction& t, long long generation,
                                                       std::size_t limit) {
-  std::vector<RouteChange> all;
   RouteChange change;
   soci::statement rows =
       (t.sql.prepare << "SELECT seq, environment, route FROM outbox WHERE seq > :s"
                         " ORDER BY seq LIMIT " +
                             std::to_string(limit),
        use(generation), into(change.generation), into(change.environment), into(change.route));
-  rows.execute();
-  while (rows.fetch()) all.push_back(change);
+  std::vector<RouteChange> all = fetch_all(rows, change);
   // Numbers have no gaps: one that is missing was cut off.
   if (all.empty() ? route_generation(t) != generation : all.front().generation != generation + 1)
     return std::nullopt;
@@ -60,7 +57,6 @@ void append_event(Transaction& t, const std::string& environment, const std::str
 
 std::vector<Event> events_after(Transaction& t, long long seq, const std::string& environment,
                                 std::size_t limit) {
-  std::vector<Event> all;
   Event event;
   const std::string tail = " ORDER BY seq LIMIT " + std::to_string(limit);
   const int any = environment.empty() ? 1 : 0;
@@ -70,9 +66,7 @@ std::vector<Event> events_after(Transaction& t, long long seq, const std::string
                             tail,
        use(seq), use(any), use(environment), into(event.seq), into(event.at), into(event.environment),
        into(event.kind), into(event.body));
-  rows.execute();
-  while (rows.fetch()) all.push_back(event);
-  return all;
+  return fetch_all(rows, event);
 }
 
 long long oldest_event(Transaction& t) {

@@ -80,10 +80,7 @@ std::vector<Environment> list_environments(Transaction& t, const EnvironmentFilt
     rows.exchange(use(page.after_id));
   }
   rows.define_and_bind();
-  std::vector<Environment> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(e);
-  return all;
+  return fetch_all(rows, e);
 }
 
 std::vector<Living> living_environments(Transaction& t, const std::string& backend, const std::string& node) {

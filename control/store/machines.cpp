@@ -111,10 +111,7 @@ std::vector<PoolMachine> list_machines(Transaction& t, const std::string& state)
   soci::statement rows =
       (t.sql.prepare << "SELECT * FROM machines WHERE :any = 1 OR state = :s ORDER BY name", use(any),
        use(state), into(m));
-  std::vector<PoolMachine> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(m);
-  return all;
+  return fetch_all(rows, m);
 }
 
 Result<PoolMachine> allocate_machine(Transaction& t, const MachineWanted& w, const std::string& environment) {

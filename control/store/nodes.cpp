@@ -58,10 +58,7 @@ std::optional<Node> find_node(Transaction& t, const std::string& name) {
 std::vector<Node> list_nodes(Transaction& t) {
   Node node;
   soci::statement rows = (t.sql.prepare << "SELECT * FROM nodes ORDER BY name", into(node));
-  std::vector<Node> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(node);
-  return all;
+  return fetch_all(rows, node);
 }
 
 std::map<std::string, Placed> placed_by_node(Transaction& t, const std::string& backend) {

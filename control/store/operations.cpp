@@ -76,10 +76,7 @@ std::vector<Operation> open_operations(Transaction& t, const std::string& enviro
   soci::statement rows = (t.sql.prepare << "SELECT * FROM operations WHERE environment = :e AND"
                                            " state IN ('pending', 'running') ORDER BY created, id",
                           use(environment), into(o));
-  std::vector<Operation> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(o);
-  return all;
+  return fetch_all(rows, o);
 }
 
 std::vector<Operation> list_operations(Transaction& t, const OperationFilter& filter,
@@ -104,10 +101,7 @@ std::vector<Operation> list_operations(Transaction& t, const OperationFilter& fi
     rows.exchange(use(page.after_id));
   }
   rows.define_and_bind();
-  std::vector<Operation> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(o);
-  return all;
+  return fetch_all(rows, o);
 }
 
 long long forget_operations(Transaction& t, long long older_than_ms) {

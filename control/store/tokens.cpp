@@ -57,10 +57,7 @@ void note_token_use(Transaction& t, const std::string& id, long long at) {
 std::vector<Token> list_tokens(Transaction& t) {
   Token token;
   soci::statement rows = (t.sql.prepare << "SELECT * FROM tokens ORDER BY created, id", into(token));
-  std::vector<Token> all;
-  rows.execute();
-  while (rows.fetch()) all.push_back(token);
-  return all;
+  return fetch_all(rows, token);
 }
 
 }  // namespace envgate::control::store

@@ -15,17 +15,11 @@
 #include <stdexcept>
 
 #include "base/check.hpp"
+#include "base/freed.hpp"
 
 namespace envgate::net {
 namespace {
 
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
 using BioPtr = std::unique_ptr<BIO, Freed<BIO_free>>;
 using X509Ptr = std::unique_ptr<X509, Freed<X509_free>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
@@ -104,8 +98,10 @@ Result<std::shared_ptr<const Certificates>> Certificates::load(const std::vector
   std::string problems;
   for (const CertificateFiles& pair : files) {
     auto entry = load_entry(pair);
-    if (entry) made->entries_.push_back(std::move(*entry));
-    else problems += (problems.empty() ? "" : "; ") + entry.error().message;
+    if (entry)
+      made->entries_.push_back(std::move(*entry));
+    else
+      problems += (problems.empty() ? "" : "; ") + entry.error().message;
   }
   if (!problems.empty()) return fail("https.certificates: " + problems);
   return made;

@@ -10,17 +10,10 @@
 #include <memory>
 
 #include "base/check.hpp"
+#include "base/freed.hpp"
 
 namespace envgate::ssh::auth {
 namespace {
-
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
 
 using Bignum = std::unique_ptr<BIGNUM, Freed<BN_free>>;
 using Context = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
