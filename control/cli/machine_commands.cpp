@@ -121,8 +121,7 @@ Asked<Json> machine_body(const Invocation& call) try {
 Asked<void> run_add(const Invocation& call, const ControlClient& client) {
   const auto body = machine_body(call);
   if (!body) return tl::unexpected(body.error());
-  const auto machine = client.change({"POST", "/api/machines", to_json_line(*body)});
-  return machine ? print_entry(call, *machine, kLines) : tl::unexpected(machine.error());
+  return print_answer(call, client.change({"POST", "/api/machines", to_json_line(*body)}), kLines);
 }
 
 Asked<void> run_import(const Invocation& call, const ControlClient& client) {
@@ -154,14 +153,13 @@ Asked<void> run_ls(const Invocation& call, const ControlClient& client) {
 }
 
 Asked<void> run_show(const Invocation& call, const ControlClient& client) {
-  const auto machine = client.get(target_of(call));
-  return machine ? print_entry(call, *machine, kLines) : tl::unexpected(machine.error());
+  return print_answer(call, client.get(target_of(call)), kLines);
 }
 
 Asked<void> change(const Invocation& call, const ControlClient& client, const char* verb) {
   auto machine = client.change({"POST", target_of(call, verb)});
   if (machine && !machine->contains("name")) machine = client.get(target_of(call));
-  return machine ? print_entry(call, *machine, kLines) : tl::unexpected(machine.error());
+  return print_answer(call, machine, kLines);
 }
 Asked<void> run_check(const Invocation& call, const ControlClient& client) {
   return change(call, client, "/check");

@@ -69,8 +69,7 @@ Asked<void> run_add(const Invocation& call, const ControlClient& client) {
     body["gpus"].push_back(
         {{"id", gpu.substr(0, equals)}, {"model", equals == gpu.npos ? "" : gpu.substr(equals + 1)}});
   }
-  const auto node = client.change({"POST", "/api/nodes", to_json_line(body)});
-  return node ? print_entry(call, *node, kLines) : tl::unexpected(node.error());
+  return print_answer(call, client.change({"POST", "/api/nodes", to_json_line(body)}), kLines);
 }
 
 Asked<void> run_ls(const Invocation& call, const ControlClient& client) {
@@ -78,13 +77,11 @@ Asked<void> run_ls(const Invocation& call, const ControlClient& client) {
 }
 
 Asked<void> run_show(const Invocation& call, const ControlClient& client) {
-  const auto node = client.get(target_of(call));
-  return node ? print_entry(call, *node, kLines) : tl::unexpected(node.error());
+  return print_answer(call, client.get(target_of(call)), kLines);
 }
 
 Asked<void> change(const Invocation& call, const ControlClient& client, const char* verb) {
-  const auto node = client.change({"POST", target_of(call) + verb});
-  return node ? print_entry(call, *node, kLines) : tl::unexpected(node.error());
+  return print_answer(call, client.change({"POST", target_of(call) + verb}), kLines);
 }
 Asked<void> run_maintenance(const Invocation& call, const ControlClient& client) {
   return change(call, client, "/maintenance");

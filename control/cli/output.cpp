@@ -227,4 +227,8 @@ Asked<void> print_entry(const Invocation& call, const Json& entry, std::span<con
   return {};
 }
 
+Asked<void> print_answer(const Invocation& call, const Asked<Json>& answer, std::span<const Column> lines) {
+  return answer ? print_entry(call, *answer, lines) : tl::unexpected(answer.error());
+}
+
 }  // namespace envgate::cli

@@ -53,6 +53,8 @@ std::string to_yaml(const Json& json);
 // The same, to standard output, in the format that the call asks for.
 Asked<void> print_list(const Invocation& call, const Json& list, const ListShape& shape);
 Asked<void> print_entry(const Invocation& call, const Json& entry, std::span<const Column> lines);
+// The same of an answer; a refusal is handed on.
+Asked<void> print_answer(const Invocation& call, const Asked<Json>& answer, std::span<const Column> lines);
 
 std::string cell_of(const Json& entry, const Column& column);
 std::string_view state_paint(std::string_view state);  // for Table::Column

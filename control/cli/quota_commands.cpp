@@ -60,8 +60,7 @@ Asked<void> run_ls(const Invocation& call, const ControlClient& client) {
 }
 
 Asked<void> run_show(const Invocation& call, const ControlClient& client) {
-  const auto quota = client.get(target_of(call));
-  return quota ? print_entry(call, *quota, kLines) : tl::unexpected(quota.error());
+  return print_answer(call, client.get(target_of(call)), kLines);
 }
 
 // A PUT says all of it: what no option names stays as it is now, and If-Match sees to it that it is still so.
