@@ -48,7 +48,9 @@ void ScpObserver::finish() {
     tell(std::move(sent.file));
   }
   unacknowledged_.clear();
-  if (expects_ != Expects::bytes && expects_ != Expects::status) return;
+  const bool in_file = expects_ == Expects::bytes || expects_ == Expects::status ||
+                       (expects_ == Expects::message && after_bytes_);
+  if (!in_file) return;
   file_.bytes = hash_.size();
   file_.result = "cut off";
   tell(std::move(file_));
@@ -80,7 +82,6 @@ bool ScpObserver::line_byte(char c) {
   if (line_.empty() && (c == kWarning || c == kFatal)) {
     expects_ = Expects::message;
     after_bytes_ = false;
-    fatal_ = c == kFatal;
     return true;
   }
   if (c == '\n') {
@@ -98,8 +99,7 @@ bool ScpObserver::line() {
     case 'T': return expect(Sent::What::line);
     case 'E':
       if (directories_.empty() || line_.size() != 1) return false;
-      depth_bytes_ -= directories_.back().size() + 1;
-      directories_.pop_back();
+      leave_directory();
       return expect(Sent::What::line);
     case 'D': {
       std::string_view words = std::string_view(line_).substr(1);
@@ -107,10 +107,15 @@ bool ScpObserver::line() {
       if (!is_mode(next_word(words)) || !is_decimal(next_word(words), size) || words.empty()) return false;
       depth_bytes_ += words.size() + 1;
       directories_.emplace_back(words);
-      return directories_.size() <= kDepthMax && depth_bytes_ <= kPathMax && expect(Sent::What::line);
+      return directories_.size() <= kDepthMax && depth_bytes_ <= kPathMax && expect(Sent::What::directory);
     }
     default: return false;
   }
+}
+
+void ScpObserver::leave_directory() {
+  depth_bytes_ -= directories_.back().size() + 1;
+  directories_.pop_back();
 }
 
 bool ScpObserver::file_line(std::string_view line) {
@@ -133,7 +138,6 @@ bool ScpObserver::status_byte(char c) {
   if (c != kWarning && c != kFatal) return false;
   expects_ = Expects::message;
   after_bytes_ = true;
-  fatal_ = c == kFatal;
   return true;
 }
 
@@ -198,7 +202,8 @@ bool ScpObserver::acknowledge(const std::string& failure) {
     return true;
   }
   if (failure.empty() || sent.what == Sent::What::start) return true;
-  if (sent.what == Sent::What::line) return unacknowledged_.empty();
+  if (sent.what == Sent::What::directory && unacknowledged_.empty()) leave_directory();
+  if (sent.what != Sent::What::file) return unacknowledged_.empty();
   // The file is refused, and its bytes are not to come; where some are there already, they are something
   // else.
   if (!unacknowledged_.empty() || ahead_ > 0) return false;

@@ -22,7 +22,7 @@ class ScpObserver final : public FileObserver {
  private:
   enum class Expects : std::uint8_t { line, bytes, status, message };
   struct Sent {
-    enum class What : std::uint8_t { start, line, file, bytes };
+    enum class What : std::uint8_t { start, line, directory, file, bytes };
     What what = What::line;
     monitor::FileMoved file;
   };
@@ -33,6 +33,7 @@ class ScpObserver final : public FileObserver {
   bool sent(std::string_view bytes);
   bool line_byte(char c);
   bool line();
+  void leave_directory();
   bool file_line(std::string_view line);
   bool status_byte(char c);
   bool message_byte(char c);
@@ -46,8 +47,8 @@ class ScpObserver final : public FileObserver {
 
   const Side sender_;
   Expects expects_ = Expects::line;
-  std::string line_;                          // or the message
-  bool after_bytes_ = false, fatal_ = false;  // of the message
+  std::string line_;          // or the message
+  bool after_bytes_ = false;  // comes the message
   std::vector<std::string> directories_;
   std::size_t depth_bytes_ = 0;
   monitor::FileMoved file_;  // whose bytes come
