@@ -66,8 +66,8 @@ void ChannelRecord::resize(std::uint32_t columns, std::uint32_t rows) {
 void ChannelRecord::data(Side from, bool extended, std::string_view bytes) {
   if (program_ == Stage::none) return;
   if (!begun_ && from == Side::target) begin();  // it runs, whenever the target says so
-  if (!begun_ && pty_ != Stage::none) early_input(bytes);
   const bool was_begun = begun_;
+  if (!begun_ && pty_ != Stage::none) early_input(bytes);
   if (observer_ != nullptr && !extended) observer_->data(from, bytes);
   if (!was_begun) return;
   const auto stream = from == Side::client ? Output::Stream::input
