@@ -51,14 +51,14 @@ class SftpObserver final : public FileObserver {
   using Requests = std::unordered_map<std::uint32_t, Request>;
 
   struct OfClient final : sftp::Packets::Reader {
-    explicit OfClient(SftpObserver& all) : all(all) {}
+    explicit OfClient(SftpObserver& observer) : all(observer) {}
     bool packet(const sftp::Packets::Packet& packet) override { return all.request(packet); }
     void bulk(std::string_view bytes) override { all.bulk_written(bytes); }
     void packet_end() override { all.writing_ = nullptr; }
     SftpObserver& all;
   };
   struct OfTarget final : sftp::Packets::Reader {
-    explicit OfTarget(SftpObserver& all) : all(all) {}
+    explicit OfTarget(SftpObserver& observer) : all(observer) {}
     bool packet(const sftp::Packets::Packet& packet) override { return all.answer(packet); }
     void bulk(std::string_view bytes) override { all.bulk_read(bytes); }
     void packet_end() override { all.reading_ = nullptr; }

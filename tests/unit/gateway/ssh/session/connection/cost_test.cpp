@@ -36,7 +36,7 @@ class Cost : public test::TwoEnds {
 };
 
 TEST_F(Cost, TheCounterCounts) {
-  EXPECT_EQ(allocated([] { std::make_unique<int>(1); }), 100u);
+  EXPECT_EQ(allocated([] { ::operator delete(::operator new(8)); }), 100u);
 }
 
 TEST_F(Cost, OfAForward) {
