@@ -17,10 +17,8 @@
 namespace envgate::ssh::auth::test {
 
 // yescrypt of "nobody's" and sha512crypt of "correct horse": for their form here, nobody computes them.
-inline const std::string kDummy =
-    "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
-inline const std::string kVerifier =
-    "$6$rounds=5000$saltstring$" + std::string(86, 'a');
+inline const std::string kDummy = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7";
+inline const std::string kVerifier = "$6$rounds=5000$saltstring$" + std::string(86, 'a');
 
 inline std::string request(std::string_view user, std::string_view method, std::string_view rest = {},
                            std::string_view service = "ssh-connection") {
@@ -32,9 +30,7 @@ inline std::string password_request(std::string_view user, std::string_view pass
 inline std::string interactive_request(std::string_view user) {
   return request(user, "keyboard-interactive", Writer().string("").string("").bytes());
 }
-inline std::string answer(std::string_view text) {
-  return Writer().byte(61).uint32(1).string(text).bytes();
-}
+inline std::string answer(std::string_view text) { return Writer().byte(61).uint32(1).string(text).bytes(); }
 
 struct FailureReply {
   std::vector<std::string> methods;

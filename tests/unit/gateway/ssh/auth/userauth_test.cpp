@@ -46,9 +46,11 @@ TEST_F(UserauthTest, APasswordIsCheckedAndLetsIn) {
   EXPECT_EQ(identity.method, "password");
   EXPECT_FALSE(identity.second_factor);
   EXPECT_EQ(identity.fingerprint, "");
-  EXPECT_EQ(identity.permissions,
-            (Permissions{.agent_forwarding = true, .port_forwarding = true, .pty = true, .user_rc = true,
-                         .x11_forwarding = true}));
+  EXPECT_EQ(identity.permissions, (Permissions{.agent_forwarding = true,
+                                               .port_forwarding = true,
+                                               .pty = true,
+                                               .user_rc = true,
+                                               .x11_forwarding = true}));
   EXPECT_EQ(settled(request("alice", "none")), "end: out_of_turn");
 }
 
@@ -278,7 +280,8 @@ TEST_F(UserauthTest, ServiceMustBeTheConnection) {
 }
 
 TEST_F(UserauthTest, UserNames) {
-  for (const std::string& name : {""s, std::string(256, 'a'), "a\nb"s, "a\0b"s, "a\x7f"s, "\xc2\x9b"s, "\xff"s}) {
+  for (const std::string& name :
+       {""s, std::string(256, 'a'), "a\nb"s, "a\0b"s, "a\x7f"s, "\xc2\x9b"s, "\xff"s}) {
     auth_.reset();
     EXPECT_EQ(settled(request(name, "none")), "end: invalid_user_name") << name;
     EXPECT_FALSE(looked_up_);
@@ -306,10 +309,12 @@ TEST_F(UserauthTest, MalformedPacketsEnd) {
     EXPECT_EQ(settled(whole.substr(0, size)), "end: malformed") << size;
   }
   for (const std::string& packet :
-       {whole + "x", request("alice", "none", "x"), interactive_request("alice") + "x", "\x05"s + whole.substr(1),
+       {whole + "x", request("alice", "none", "x"), interactive_request("alice") + "x",
+        "\x05"s + whole.substr(1),
         request("alice", "password", Writer().boolean(true).string("right").bytes()),
         request("alice", "publickey", Writer().boolean(true).string("ssh-ed25519").string("k").bytes()),
-        request("alice", "publickey", Writer().boolean(false).string("ssh-ed25519").string("k").string("s").bytes()),
+        request("alice", "publickey",
+                Writer().boolean(false).string("ssh-ed25519").string("k").string("s").bytes()),
         request("alice", "none") + std::string(96 * 1024, 'x')}) {
     auth_.reset();
     looked_up_ = false;
