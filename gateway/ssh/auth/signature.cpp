@@ -1,12 +1,12 @@
 #include "gateway/ssh/auth/signature.hpp"
 
 #include "gateway/ssh/auth/evp.hpp"
+#include "gateway/ssh/auth/payloads.hpp"
 #include "gateway/ssh/auth/wire.hpp"
 
 namespace envgate::ssh::auth {
 namespace {
 
-constexpr std::uint8_t kUserauthRequest = 50;  // SSH_MSG_USERAUTH_REQUEST
 constexpr std::uint8_t kTouched = 0x01;        // the authenticator's flags: UP
 constexpr std::uint8_t kVerified = 0x04;       // UV
 constexpr std::size_t kEd25519Size = 64;
