@@ -92,11 +92,7 @@ TEST_F(KeyLoginTest, ASignatureLetsIn) {
   EXPECT_EQ(identity.fingerprint, pair_.key.fingerprint());
   EXPECT_EQ(identity.key_blob, pair_.key.blob());
   EXPECT_EQ(identity.key_id, "");
-  EXPECT_EQ(identity.permissions, (Permissions{.agent_forwarding = true,
-                                               .port_forwarding = true,
-                                               .pty = true,
-                                               .user_rc = true,
-                                               .x11_forwarding = true}));
+  EXPECT_EQ(identity.permissions, all_permissions());
 }
 
 TEST_F(KeyLoginTest, EveryTypeOfKey) {
