@@ -28,6 +28,7 @@ std::string hashed(const char* password, const char* prefix, unsigned long cost)
 TEST(VerifyPassword, TheHashesOfOthers) {
   EXPECT_TRUE(verify_password(Secret("Hello world!"), kSha512));
   EXPECT_FALSE(verify_password(Secret("Hello world"), kSha512));
+  EXPECT_FALSE(verify_password(Secret("Hello world!"), kSha512.substr(0, kSha512.size() - 1) + "/"));
   EXPECT_TRUE(verify_password(Secret("U*U"), kBcrypt));
   EXPECT_FALSE(verify_password(Secret("U*U*"), kBcrypt));
 }

@@ -116,6 +116,12 @@ TEST_F(KeyLoginTest, AnotherKeyThanWasOfferedIsJudgedByItself) {
   EXPECT_EQ(settled(login(other)), "accepted");
 }
 
+TEST_F(KeyLoginTest, AnOfferAbandonsAPrompt) {
+  EXPECT_EQ(read_prompt(payload_of(settle(interactive_request("alice")))), "Password: ");
+  EXPECT_EQ(settled(offer("ssh-ed25519", pair_.key.blob())), "no failure");
+  EXPECT_EQ(settled(answer("right")), "end: out_of_turn");
+}
+
 TEST_F(KeyLoginTest, OffersThatAreRefusedCount) {
   settings_.max_tries = 3;
   for (int i = 0; i < 2; ++i)
