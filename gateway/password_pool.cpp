@@ -102,15 +102,17 @@ bool verify_password(const Secret& password, const std::string& verifier) {
 }
 
 Result<std::string> make_dummy_verifier() {
-  char random[32], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+  constexpr std::size_t kSalt = 16;
+  char random[kSalt + 32], setting[CRYPT_GENSALT_OUTPUT_SIZE];
   const auto bytes = reinterpret_cast<unsigned char*>(random);
   if (RAND_bytes(bytes, sizeof random) != 1)
     return fail("no random numbers for the verifier of unknown users: OpenSSL's generator has failed");
-  if (crypt_gensalt_rn("$y$", 0, random, 16, setting, sizeof setting) == nullptr)
+  if (crypt_gensalt_rn("$y$", 0, random, kSalt, setting, sizeof setting) == nullptr)
     return fail("no verifier for unknown users: libcrypt has no yescrypt");
   // Of 32 random characters that are forgotten here.
   std::string password;
-  for (const char c : random) password += kItoa64[static_cast<unsigned char>(c) % 64];
+  for (const char c : std::string_view(random, sizeof random).substr(kSalt))
+    password += kItoa64[static_cast<unsigned char>(c) % 64];
   const CryptData data(new crypt_data());
   const char* const hash = crypt_r(password.c_str(), setting, data.get());
   OPENSSL_cleanse(password.data(), password.size());

@@ -21,7 +21,7 @@
 
 namespace envgate::gateway {
 
-inline constexpr std::size_t kPasswordMax = 1024;  // bytes
+inline constexpr std::size_t kPasswordMax = 1024;  // bytes; crypt(3) knows no longer one than 511
 
 // Whether `verifier` is a hash that is checked here: yescrypt ($y$), sha512crypt ($6$) or bcrypt ($2a$, $2b$,
 // $2y$) whole, with a cost that a thread can bear. Not DES, not md5crypt, not "*" or "!", which lock an

@@ -35,7 +35,7 @@ std::string_view to_string(Offence offence);  // snake_case, fit for a metric's 
 struct PenaltySettings {
   std::chrono::seconds crash{90}, authfail{5}, invaliduser{5}, noauth{1}, grace_exceeded{10};
   std::chrono::seconds min{15}, max{600};
-  std::vector<Cidr> exempt;
+  std::vector<Cidr> exempt{};
   std::size_t sources = 65536;  // 0: nobody is ever punished
 };
 

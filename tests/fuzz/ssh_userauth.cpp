@@ -86,7 +86,8 @@ class Run {
       over_ = true;
     } else if (const auto* const accepted = std::get_if<Accepted>(&step)) {
       // No input has a signature of an authorized key: it takes a password.
-      CHECK(account_.known && password_was_right_ && (!account_.totp || code_was_right_) && !over_);
+      CHECK(account_.known && account_.verifier == kVerifier && password_was_right_ &&
+            (!account_.totp || code_was_right_) && !over_);
       CHECK(accepted->identity.user == auth_.user() && accepted->identity.second_factor == account_.totp);
       over_ = true;
     } else {
@@ -112,8 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   with_code.totp = true;
   Account locked = known;
   locked.verifier = "!";
-  Run(known).run(pieces);
-  Run(with_code).run(pieces);
+  for (const Account& account : {known, with_code, locked, Account()}) Run(account).run(pieces);
   // While no password is right, they are one and the same to a stranger.
   for (Piece& piece : pieces) piece.answer &= static_cast<std::uint8_t>(~kPasswordRight);
   const std::string stranger = Run(Account()).run(pieces);

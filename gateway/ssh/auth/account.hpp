@@ -32,10 +32,19 @@ struct Identity {
   std::string fingerprint;     // publickey; certificate: of the key in it
   std::string key_id;          // certificate
   std::uint64_t serial = 0;    // certificate
-  Permissions
-      permissions;  // all but force_command and those of security keys, where no certificate says less
+  Permissions permissions;     // certificate: what it gives; else all
 
   bool operator==(const Identity&) const = default;
 };
+
+// With all that a customer may do where no certificate says less.
+inline Identity identity_of(std::string_view user, std::string_view method) {
+  Identity out;
+  out.user = user;
+  out.method = method;
+  Permissions& may = out.permissions;
+  may.agent_forwarding = may.port_forwarding = may.pty = may.user_rc = may.x11_forwarding = true;
+  return out;
+}
 
 }  // namespace envgate::ssh::auth

@@ -68,11 +68,9 @@ Judged judge_plain(const KeyLogin& login, const Account& account, const Signatur
     const auto verified = verify_userauth(request_of(login), *key, login.signature);
     if (!verified) return deny("bad_signature", verified.error().message);
   }
-  Identity out{.user = std::string(login.user), .method = "publickey"};
+  Identity out = identity_of(login.user, "publickey");
   out.key_blob = key->blob();
   out.fingerprint = key->fingerprint();
-  Permissions& may = out.permissions;
-  may.agent_forwarding = may.port_forwarding = may.pty = may.user_rc = may.x11_forwarding = true;
   return out;
 }
 
@@ -91,7 +89,7 @@ Judged judge_certificate(const KeyLogin& login, const Account& account, const Si
         verify_userauth(request_of(login), *certificate, login.signature, permissions->presence());
     if (!verified) return deny("bad_signature", verified.error().message);
   }
-  Identity out{.user = std::string(login.user), .method = "certificate"};
+  Identity out = identity_of(login.user, "certificate");
   out.fingerprint = certificate->key.fingerprint();
   out.key_id = certificate->key_id;
   out.serial = certificate->serial;

@@ -128,7 +128,9 @@ Step Userauth::take_none(Reader rest) {
 }
 
 Step Userauth::take_public_key(Reader rest) {
-  KeyLogin login{.session_id = session_id_, .user = user_};
+  KeyLogin login;
+  login.session_id = session_id_;
+  login.user = user_;
   login.peer = peer_;
   login.now = now_;
   if (!rest.boolean(login.is_signed) || !rest.string(login.algorithm) || !rest.string(login.blob) ||
@@ -181,10 +183,7 @@ Step Userauth::password_checked(bool right) {
   if (!account_.password_allowed) return failure("password_not_allowed", "the user may have no password");
   if (!has_password()) return failure("no_password", "the user has no password that could be right");
   if (!right) return failure("bad_password", "the password is wrong");
-  Identity identity{.user = user_, .method = method_};
-  Permissions& may = identity.permissions;
-  may.agent_forwarding = may.port_forwarding = may.pty = may.user_rc = may.x11_forwarding = true;
-  return first_factor_done(std::move(identity));
+  return first_factor_done(identity_of(user_, method_));
 }
 
 Step Userauth::password_busy() {

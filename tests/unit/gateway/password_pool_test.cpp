@@ -13,9 +13,9 @@ namespace {
 
 using namespace std::string_literals;
 
-// Drepper's "Unix crypt using SHA-256 and SHA-512", and crypt_blowfish's wrapper.c.
+// As "openssl passwd -6 -salt saltstring" has it, and crypt_blowfish's own test.
 const std::string kSha512 =
-    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcfYEdFCoEOfaS35inz1";
+    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
 const std::string kBcrypt = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
 std::string hashed(const char* password, const char* prefix, unsigned long cost) {
@@ -28,6 +28,7 @@ std::string hashed(const char* password, const char* prefix, unsigned long cost)
 TEST(VerifyPassword, TheHashesOfOthers) {
   EXPECT_TRUE(verify_password(Secret("Hello world!"), kSha512));
   EXPECT_FALSE(verify_password(Secret("Hello world"), kSha512));
+  EXPECT_FALSE(verify_password(Secret("Hello world!"), kSha512.substr(0, kSha512.size() - 1) + "/"));
   EXPECT_TRUE(verify_password(Secret("U*U"), kBcrypt));
   EXPECT_FALSE(verify_password(Secret("U*U*"), kBcrypt));
 }

@@ -27,7 +27,9 @@ TEST(Penalties, TheyEndWithTime) {
   Penalties penalties({});
   for (int i = 0; i < 3; ++i) penalties.add(ip("10.0.0.1"), Offence::authfail, kNow);
   EXPECT_TRUE(penalties.refuses(ip("10.0.0.1"), kNow + seconds(14)));
-  EXPECT_FALSE(penalties.refuses(ip("10.0.0.1"), kNow + seconds(15)));
+  penalties.add(ip("10.0.0.1"), Offence::noauth, kNow + seconds(14));
+  EXPECT_TRUE(penalties.refuses(ip("10.0.0.1"), kNow + seconds(15)));
+  EXPECT_FALSE(penalties.refuses(ip("10.0.0.1"), kNow + seconds(16)));
   EXPECT_EQ(penalties.tracked(), 0u);
 }
 

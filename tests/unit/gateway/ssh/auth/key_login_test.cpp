@@ -92,11 +92,7 @@ TEST_F(KeyLoginTest, ASignatureLetsIn) {
   EXPECT_EQ(identity.fingerprint, pair_.key.fingerprint());
   EXPECT_EQ(identity.key_blob, pair_.key.blob());
   EXPECT_EQ(identity.key_id, "");
-  EXPECT_EQ(identity.permissions, (Permissions{.agent_forwarding = true,
-                                               .port_forwarding = true,
-                                               .pty = true,
-                                               .user_rc = true,
-                                               .x11_forwarding = true}));
+  EXPECT_EQ(identity.permissions, all_permissions());
 }
 
 TEST_F(KeyLoginTest, EveryTypeOfKey) {
@@ -118,6 +114,12 @@ TEST_F(KeyLoginTest, AnotherKeyThanWasOfferedIsJudgedByItself) {
   alice_.keys.push_back(other.key);
   EXPECT_EQ(fresh(offer("ssh-ed25519", pair_.key.blob())), "no failure");
   EXPECT_EQ(settled(login(other)), "accepted");
+}
+
+TEST_F(KeyLoginTest, AnOfferAbandonsAPrompt) {
+  EXPECT_EQ(read_prompt(payload_of(settle(interactive_request("alice")))), "Password: ");
+  EXPECT_EQ(settled(offer("ssh-ed25519", pair_.key.blob())), "no failure");
+  EXPECT_EQ(settled(answer("right")), "end: out_of_turn");
 }
 
 TEST_F(KeyLoginTest, OffersThatAreRefusedCount) {

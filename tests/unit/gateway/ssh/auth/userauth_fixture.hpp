@@ -61,6 +61,13 @@ inline std::string read_prompt(std::string_view payload) {
   return read && !echo ? std::string(prompt) : "no prompt";
 }
 
+// What is allowed where no certificate says less.
+inline Permissions all_permissions() {
+  Permissions out;
+  out.agent_forwarding = out.port_forwarding = out.pty = out.user_rc = out.x11_forwarding = true;
+  return out;
+}
+
 class UserauthTest : public testing::Test {
  protected:
   static constexpr std::chrono::sys_seconds kNow{std::chrono::seconds(1'800'000'000)};

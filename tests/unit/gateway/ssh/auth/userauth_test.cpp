@@ -46,11 +46,7 @@ TEST_F(UserauthTest, APasswordIsCheckedAndLetsIn) {
   EXPECT_EQ(identity.method, "password");
   EXPECT_FALSE(identity.second_factor);
   EXPECT_EQ(identity.fingerprint, "");
-  EXPECT_EQ(identity.permissions, (Permissions{.agent_forwarding = true,
-                                               .port_forwarding = true,
-                                               .pty = true,
-                                               .user_rc = true,
-                                               .x11_forwarding = true}));
+  EXPECT_EQ(identity.permissions, all_permissions());
   EXPECT_EQ(settled(request("alice", "none")), "end: out_of_turn");
 }
 
