@@ -94,6 +94,7 @@ class Monitor final : loop::Timer {
   Handshaken handshaken_;
   std::optional<auth::Userauth> userauth_;
   auth::Identity identity_;
+  std::string entry_;  // whose host key was shown
   std::string login_;
   net::Socket target_;
   std::string target_identification_;
@@ -168,9 +169,9 @@ bool Monitor::start() {
     return false;
   }
   arrival_.client.reset();
-  const std::string entry = route_ ? route_->env.str() : std::string(HostKeys::kShared);
+  entry_ = route_ ? route_->env.str() : std::string(HostKeys::kShared);
   worker_.reactor.timers().arm(*this, worker_.reactor.after(worker_.settings->ssh.audited.login_grace));
-  return send(Start{audited_.host_keys.seed_of(entry)});
+  return send(Start{audited_.host_keys.seed_of(entry_)});
 }
 
 bool Monitor::handshaken(Handshaken& said) {
@@ -178,6 +179,8 @@ bool Monitor::handshaken(Handshaken& said) {
   handshaken_ = std::move(said);
   const auto& settings = worker_.settings->ssh.audited;
   auth::UserauthSettings userauth;
+  if (const auto key = auth::parse_authorized_key(audited_.host_keys.public_key_of(entry_)))
+    userauth.host_key = key->key.blob();
   userauth.dummy_verifier = audited_.dummy_verifier;
   userauth.max_tries = settings.max_tries;
   userauth.passwords = settings.passwords;

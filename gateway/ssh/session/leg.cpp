@@ -39,7 +39,7 @@ bool Leg::make(const char* key_exchanges) {
   if (!session_) return false;
   const bool no = false;
   const int no_delay = 1, quiet = SSH_LOG_NOLOG;
-  return ssh_options_set(session_, SSH_OPTIONS_PROCESS_CONFIG, &no) == SSH_OK &&
+  return packets_no_home(session_) && ssh_options_set(session_, SSH_OPTIONS_PROCESS_CONFIG, &no) == SSH_OK &&
          ssh_options_set(session_, SSH_OPTIONS_LOG_VERBOSITY, &quiet) == SSH_OK &&
          ssh_options_set(session_, SSH_OPTIONS_NODELAY, &no_delay) == SSH_OK &&
          ssh_options_set(session_, SSH_OPTIONS_SSH_DIR, "/nonexistent") == SSH_OK &&
@@ -85,7 +85,7 @@ void Leg::disconnect(std::uint32_t reason, std::string_view text) {
 std::string Leg::error() const { return session_ ? printable(ssh_get_error(session_)) : "out of memory"; }
 
 std::string Leg::farewell() const {
-  const char* const text = session_ ? ssh_get_disconnect_message(session_) : nullptr;
+  const char* const text = session_ ? packets_farewell(session_) : nullptr;
   return text ? printable(text) : std::string();
 }
 

@@ -67,6 +67,12 @@ void packets_read(ssh_session session, bool on) {
   else ssh_poll_remove_events(handle, POLLIN);
 }
 
+bool packets_no_home(ssh_session session) {
+  free(session->opts.homedir);
+  session->opts.homedir = strdup("/nonexistent");
+  return session->opts.homedir != NULL;
+}
+
 void packets_session_id(ssh_session session, const uint8_t** id, size_t* size) {
   *id = session->current_crypto->session_id;
   *size = session->current_crypto->session_id_len;
@@ -80,6 +86,8 @@ bool packets_broken(ssh_session session) {
   return session->session_state == SSH_SESSION_STATE_ERROR ||
          session->session_state == SSH_SESSION_STATE_DISCONNECTED || !session->alive;
 }
+
+const char* packets_farewell(ssh_session session) { return session->peer_discon_msg; }
 
 bool packets_authenticated(ssh_session session) { return ssh_auth_reply_success(session, 0) == SSH_OK; }
 

@@ -34,11 +34,18 @@ size_t packets_pending(ssh_session session);
 // Whether what the peer sends is read from the socket. What is sent to it leaves all the same.
 void packets_read(ssh_session session, bool on);
 
+// The home directory that libssh expands its defaults with, instead of asking for the account's own, which a
+// process without files cannot. No file of it is ever opened.
+bool packets_no_home(ssh_session session);
+
 // The hash of the first key exchange. Requires: there has been one.
 void packets_session_id(ssh_session session, const uint8_t** id, size_t* size);
 
 bool packets_key_exchanged(ssh_session session);
 bool packets_broken(ssh_session session);
+
+// What the peer's SSH_MSG_DISCONNECT said; NULL: it sent none.
+const char* packets_farewell(ssh_session session);
 
 // Server: sends SSH_MSG_USERAUTH_SUCCESS, after which types from 80 on are let in.
 bool packets_authenticated(ssh_session session);

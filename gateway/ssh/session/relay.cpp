@@ -125,9 +125,9 @@ void Relay::hear_monitor() {
 void Relay::note_ends() {
   const auto note = [this](Leg& leg, Who who) {
     if (!leg.broken()) return;
-    const std::string text = leg.farewell();
-    const bool closed = !text.empty() || leg.error().starts_with("Socket error");
-    over(who, !closed, text.empty() ? leg.error() : text);
+    const std::string text = leg.farewell(), error = leg.error();
+    const bool closed = !text.empty() || error.empty() || error.starts_with("Socket error");
+    over(who, !closed, text.empty() ? error : text);
   };
   note(client_, Who::client);
   note(target_, Who::target);
