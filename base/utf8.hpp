@@ -34,4 +34,15 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
+// UTF-8 without control characters, C1's among them: what may be shown and logged as it is.
+inline bool is_printable_utf8(std::string_view text) {
+  if (!is_utf8(text)) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    if (byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0) return false;
+  }
+  return true;
+}
+
 }  // namespace envgate

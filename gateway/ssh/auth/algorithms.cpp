@@ -60,6 +60,10 @@ const SignatureAlgorithm* signature_algorithm_by_name(std::string_view name) {
   return find(kSignatureAlgorithms, &SignatureAlgorithm::name, name);
 }
 
+const SignatureAlgorithm* signature_algorithm_by_certificate_name(std::string_view name) {
+  return find(kSignatureAlgorithms, &SignatureAlgorithm::certificate_name, name);
+}
+
 std::string shown(std::string_view text) {
   constexpr std::size_t kShownMax = 80;
   std::string out = "'";

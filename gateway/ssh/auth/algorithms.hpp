@@ -44,6 +44,7 @@ const KeyTypeFacts& facts(KeyType type);
 const KeyTypeFacts* key_type_by_name(std::string_view name);  // nullptr: not accepted
 const KeyTypeFacts* key_type_by_certificate_name(std::string_view name);
 const SignatureAlgorithm* signature_algorithm_by_name(std::string_view name);
+const SignatureAlgorithm* signature_algorithm_by_certificate_name(std::string_view name);
 
 // What a stranger sent, for a message: its beginning, in quotes, without what is not printable ASCII.
 std::string shown(std::string_view text);

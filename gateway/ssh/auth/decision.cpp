@@ -13,17 +13,6 @@ tl::unexpected<Refused> refuse(Refusal reason, std::string text) {
   return tl::unexpected(Refused{reason, std::move(text)});
 }
 
-// UTF-8 without control characters, C1's among them.
-bool is_printable(std::string_view text) {
-  if (!is_utf8(text)) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) return false;
-    if (byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0) return false;
-  }
-  return true;
-}
-
 Checked check_issuer(const CertificateRequest& request) {
   const Certificate& certificate = request.certificate;
   if (certificate.kind != Certificate::kUser)
@@ -158,7 +147,7 @@ tl::expected<Permissions, Refused> decide(const CertificateRequest& request) {
   const Certificate& certificate = request.certificate;
   // The issuer first: what follows speaks of what a trusted CA has signed.
   Checked checked = check_issuer(request);
-  if (checked && (certificate.key_id.size() > kKeyIdMax || !is_printable(certificate.key_id)))
+  if (checked && (certificate.key_id.size() > kKeyIdMax || !is_printable_utf8(certificate.key_id)))
     checked = refuse(Refusal::bad_key_id, "the certificate's key id is not printable text of at most " +
                                               std::to_string(kKeyIdMax) + " bytes");
   if (checked) checked = check_time(certificate, request.now);
