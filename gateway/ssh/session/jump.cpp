@@ -236,6 +236,7 @@ void JumpSession::run() {
   while (!over_) {
     watch();
     ssh_event_dopoll(event_, -1);
+    client_.flush();
     link_.flush();
     hear_monitor();
     forget_finished();

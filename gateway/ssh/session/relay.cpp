@@ -61,11 +61,15 @@ class Relay {
   Connection connection_;
   std::unique_ptr<std::remove_pointer_t<ssh_event>, FreeEvent> event_{ssh_event_new()};
   bool link_writes_ = false;
+  bool link_ready_ = false;
   bool over_ = false;
   monitor::Ended ended_;
 };
 
-int link_is_ready(socket_t, int, void*) { return 0; }  // it is looked at after each turn
+int link_is_ready(socket_t, int, void* ready) {
+  *static_cast<bool*>(ready) = true;
+  return 0;
+}
 
 void Relay::pass(Side from, std::string_view payload) {
   if (over_) return;
@@ -81,7 +85,7 @@ bool Relay::begin() {
   link_.stop_blocking();
   return event_ && client_.relay_to(from_client_) && target_.relay_to(from_target_) &&
          client_.join(event_.get()) && target_.join(event_.get()) &&
-         ssh_event_add_fd(event_.get(), link_.fd(), POLLIN, link_is_ready, nullptr) == SSH_OK;
+         ssh_event_add_fd(event_.get(), link_.fd(), POLLIN, link_is_ready, &link_ready_) == SSH_OK;
 }
 
 void Relay::watch_link() {
@@ -90,7 +94,7 @@ void Relay::watch_link() {
   link_writes_ = writes;
   ssh_event_remove_fd(event_.get(), link_.fd());
   ssh_event_add_fd(event_.get(), link_.fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN),
-                   link_is_ready, nullptr);
+                   link_is_ready, &link_ready_);
 }
 
 void Relay::turn() {
@@ -98,9 +102,13 @@ void Relay::turn() {
   client_.read(recorded && target_.pending() < kPendingMost);
   target_.read(recorded && client_.pending() < kPendingMost);
   watch_link();
+  link_ready_ = false;
   ssh_event_dopoll(event_.get(), -1);
-  link_.flush();
-  hear_monitor();
+  client_.flush();
+  target_.flush();
+  if (link_ready_ || link_.pending() > 0) link_.flush();
+  if (link_ready_) hear_monitor();
+  if (link_.gone()) over(Who::monitor, false, "the gateway has ended");
   note_ends();
 }
 
@@ -123,7 +131,6 @@ void Relay::hear_monitor() {
       over(Who::monitor, true, "out of turn");
     }
   }
-  if (link_.gone()) over(Who::monitor, false, "the gateway has ended");
 }
 
 void Relay::note_ends() {
