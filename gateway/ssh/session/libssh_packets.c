@@ -43,7 +43,9 @@ struct packets_tap* packets_take(ssh_session session, uint8_t first, uint8_t las
   tap->callbacks.callbacks = tap->table;
   tap->callbacks.user = tap;
   for (int i = 0; i <= last - first; ++i) tap->table[i] = handle;
-  if (ssh_list_prepend(session->packet_callbacks, &tap->callbacks) == SSH_OK) return tap;
+  // Before the banners there is no list yet; libssh then appends its own to it.
+  if (session->packet_callbacks == NULL) session->packet_callbacks = ssh_list_new();
+  if (session->packet_callbacks != NULL && ssh_list_prepend(session->packet_callbacks, &tap->callbacks) == SSH_OK) return tap;
   free(tap);
   return NULL;
 }
