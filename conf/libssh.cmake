@@ -1,7 +1,7 @@
-# The target `libssh`: what conf/libssh has built in build/deps, or the distribution's own where that is new enough.
-# No program stands on it yet, so that without it only its own test is left out.
+# The target `libssh`: what conf/libssh has built in build/deps. `libssh_internal` brings its internal headers, for the
+# one file that stands on them. Without it envgate-session is left out, and audited SSH with it.
 set(libssh_prefix ${PROJECT_SOURCE_DIR}/build/deps/libssh)
-if(EXISTS ${libssh_prefix}/stamp)
+if(EXISTS ${libssh_prefix}/include-internal)
   find_package(ZLIB REQUIRED)
   add_library(libssh STATIC IMPORTED GLOBAL)
   # Its symbols stay in the program: its headers leave them visible, whatever -fvisibility said.
@@ -10,11 +10,8 @@ if(EXISTS ${libssh_prefix}/stamp)
     INTERFACE_INCLUDE_DIRECTORIES ${libssh_prefix}/include
     INTERFACE_LINK_LIBRARIES "OpenSSL::Crypto;ZLIB::ZLIB;Threads::Threads"
     INTERFACE_LINK_OPTIONS "LINKER:--exclude-libs,libssh.a")
+  add_library(libssh_internal INTERFACE)
+  target_include_directories(libssh_internal SYSTEM INTERFACE ${libssh_prefix}/include-internal)
 else()
-  pkg_check_modules(LIBSSH QUIET IMPORTED_TARGET GLOBAL libssh>=0.12.2)
-  if(LIBSSH_FOUND)
-    add_library(libssh ALIAS PkgConfig::LIBSSH)
-  else()
-    message(WARNING "libssh 0.12.2 or newer is neither built nor installed: run conf/libssh")
-  endif()
+  message(WARNING "libssh is not built: run conf/libssh. Audited SSH (envgate-session) is left out")
 endif()

@@ -15,12 +15,13 @@ bool AccessLog::enabled() { return log::enabled(log::Level::info); }
 
 AccessLog::Line AccessLog::line(std::string_view event, std::string_view environment,
                                 const routing::Route* route, std::string_view source,
-                                std::string_view status) {
-  return Line(*this, event, environment, route, source, status);
+                                std::string_view status, std::string_view username) {
+  return Line(*this, event, environment, route, source, username, status);
 }
 
 AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view environment,
-                      const routing::Route* route, std::string_view source, std::string_view status)
+                      const routing::Route* route, std::string_view source, std::string_view username,
+                      std::string_view status)
     : log_(log), json_(log.lines_) {
   thread_local std::string timestamp;
   timestamp.clear();
@@ -31,7 +32,7 @@ AccessLog::Line::Line(AccessLog& log, std::string_view event, std::string_view e
       .text("environment_id", environment)
       .text("type", route ? routing::to_string(route->kind) : "")
       .text("source_ip", source)
-      .text("username", "")
+      .text("username", username)
       .text("status", status);
 }
 

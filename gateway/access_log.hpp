@@ -31,7 +31,7 @@ class AccessLog final : loop::Timer {
    private:
     friend class AccessLog;
     Line(AccessLog& log, std::string_view event, std::string_view environment, const routing::Route* route,
-         std::string_view source, std::string_view status);
+         std::string_view source, std::string_view username, std::string_view status);
     AccessLog& log_;
     JsonLine json_;
   };
@@ -39,7 +39,7 @@ class AccessLog final : loop::Timer {
   // False where the level hides access lines.
   static bool enabled();
   Line line(std::string_view event, std::string_view environment, const routing::Route* route,
-            std::string_view source, std::string_view status);
+            std::string_view source, std::string_view status, std::string_view username = {});
   void flush();
 
  private:

@@ -11,6 +11,8 @@
 #include "gateway/metrics.hpp"
 #include "gateway/net/tls_context.hpp"
 #include "gateway/privileges.hpp"
+#include "gateway/ssh/audited.hpp"
+#include "gateway/ssh/monitor/audited.hpp"
 
 namespace envgate::gateway {
 namespace {
@@ -89,7 +91,7 @@ routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settin
   out.redis.url = settings.routes.redis.url;
   out.redis.require_noeviction = settings.routes.redis.require_noeviction;
   out.listen_ports = routing::PortRange{settings.ssh.port_range.first, settings.ssh.port_range.last};
-  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind})
+  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind, settings.ssh.audited.bind})
     if (bind) out.reserved_ports.push_back(bind->port);
   return out;
 }
@@ -135,13 +137,19 @@ Result<void> Gateway::bind_listeners() {
   };
   auto bound = bind_on_all(settings.https.bind, serve_https);
   if (bound) bound = bind_on_all(settings.http.bind, serve_http_redirect);
+  if (bound && audited_) bound = bind_on_all(settings.ssh.audited.bind, ssh::serve_shared_entry);
   return bound;
 }
 
 Result<void> Gateway::start() {
   const GatewaySettings& settings = snapshot_->values;
   router_ = std::make_unique<routing::Router>(routing_settings(settings));
-  shared_ = std::make_unique<Shared>(Shared{*router_, domain_, guard_, used_tickets_});
+  if (!settings.ssh.audited.host_key_file.empty()) {
+    auto audited = ssh::monitor::Audited::start(settings);
+    if (!audited) return tl::unexpected(audited.error());
+    audited_ = std::move(*audited);
+  }
+  shared_ = std::make_unique<Shared>(Shared{*router_, domain_, guard_, used_tickets_, audited_.get()});
   auto loaded = load_certificates(settings);
   if (!loaded) return loaded;
   auto key = read_ticket_key(settings);
@@ -178,6 +186,7 @@ Result<void> Gateway::start() {
 // ---- routes ----
 
 void Gateway::routes_changed(std::span<const routing::RouteChange> changes) {
+  if (audited_) audited_->keys.apply(changes);
   const auto batch = std::make_shared<std::vector<routing::RouteChange>>(changes.begin(), changes.end());
   for (const auto& worker : workers_)
     worker->reactor.post([this, &w = *worker, batch] { follow_routes(w, *batch); });
@@ -214,6 +223,7 @@ void Gateway::publish(const SnapshotPtr& next, const TicketKeyPtr& key) {
   log::set_level(next->values.log.level);
   guard_.set_limits(guard_limits(next->values));
   router_->reload(routing_settings(next->values));
+  if (audited_) audited_->reload(next->values);
   for (const auto& worker : workers_)
     worker->reactor.post([this, &w = *worker, values = values_of(next), key] {
       w.settings = values;

@@ -28,6 +28,10 @@ namespace envgate::admin {
 class Server;
 }
 
+namespace envgate::ssh::monitor {
+class Audited;
+}
+
 namespace envgate::gateway {
 
 using TicketKeyPtr = std::shared_ptr<const routing::TicketKey>;  // null where private ports are closed
@@ -94,6 +98,7 @@ class Gateway {
   routing::Domain domain_;
   Guard guard_;
   UsedTickets used_tickets_;
+  std::unique_ptr<ssh::monitor::Audited> audited_;  // null where ssh.audited is off
   std::unique_ptr<routing::Router> router_;
   std::unique_ptr<Shared> shared_;
   Workers workers_;

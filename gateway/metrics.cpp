@@ -31,7 +31,7 @@ Metrics::Metrics()
       port_listeners(gauge("envgate_port_listeners", "Listening ports opened for routes.")),
       reloads_good(counter("envgate_reloads_total", "Reloads of the settings.", {{"result", "ok"}})),
       reloads_bad(counter("envgate_reloads_total", "Reloads of the settings.", {{"result", "failed"}})) {
-  for (std::size_t i = 0; i < 5; ++i) {
+  for (std::size_t i = 0; i < kProtocols; ++i) {
     const auto name = to_string(static_cast<Protocol>(i));
     connections_[i] = &counter("envgate_connections_total", "Client connections.", {{"protocol", name}});
     active_[i] = &gauge("envgate_connections", "Client connections open now.", {{"protocol", name}});
@@ -40,6 +40,12 @@ Metrics::Metrics()
 
 void Metrics::refused(std::string_view reason) {
   counter("envgate_refusals_total", "Connections and requests refused, by reason.", {{"reason", reason}})
+      .add();
+}
+
+void Metrics::ssh_login(std::string_view result) {
+  counter("envgate_ssh_logins_total", "Logins to audited SSH sessions, by what came of them.",
+          {{"result", result}})
       .add();
 }
 

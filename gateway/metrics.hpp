@@ -17,6 +17,8 @@ struct Metrics {
   // Refusals by reason: a literal from a fixed set, never a peer's text. Slow path: looks the name up.
   static void refused(std::string_view reason);
   static void response(int status);
+  // Logins to audited sessions: "success", or the reason of a failure, a literal.
+  static void ssh_login(std::string_view result);
 
   metrics::Counter& bytes_to_target;
   metrics::Counter& bytes_to_client;
@@ -35,8 +37,8 @@ struct Metrics {
   metrics::Counter& reloads_bad;
 
  private:
-  metrics::Counter* connections_[5];
-  metrics::Gauge* active_[5];
+  metrics::Counter* connections_[kProtocols];
+  metrics::Gauge* active_[kProtocols];
 };
 
 Metrics& the_metrics();

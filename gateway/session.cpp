@@ -3,7 +3,7 @@
 namespace envgate::gateway {
 
 std::string_view to_string(Protocol protocol) {
-  static constexpr std::string_view kNames[] = {"ssh", "tcp", "ssh_tls", "https", "http"};
+  static constexpr std::string_view kNames[] = {"ssh", "tcp", "ssh_tls", "https", "http", "ssh_audited"};
   return kNames[static_cast<std::size_t>(protocol)];
 }
 

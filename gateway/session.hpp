@@ -14,7 +14,8 @@
 
 namespace envgate::gateway {
 
-enum class Protocol : std::uint8_t { ssh, tcp, ssh_tls, https, http };
+enum class Protocol : std::uint8_t { ssh, tcp, ssh_tls, https, http, ssh_audited };
+inline constexpr std::size_t kProtocols = 6;
 std::string_view to_string(Protocol protocol);
 
 class Sessions;

@@ -1,6 +1,7 @@
 #include "gateway/settings.hpp"
 
 #include "gateway/load_settings.hpp"
+#include "gateway/password_pool.hpp"
 #include "gateway/settings_checks.hpp"
 #include "routing/allowed.hpp"
 
@@ -107,6 +108,46 @@ void declare_listeners(Root root) {
            "Silence before the kernel probes whether a peer is still there; 0: never.");
 }
 
+void declare_audited(Root root) {
+  using A = G::Ssh::Audited;
+  auto audited = root.section("ssh", &G::ssh).section("audited", &G::Ssh::audited);
+  audited
+      .key("host_key_file", &A::host_key_file, text("a path, or \"\""), kRestart,
+           "The secret that host keys are made of; empty: audited sessions are not served.")
+      .key("bind", &A::bind, optional(endpoint()), kRestart,
+           "Where the user name says which environment (root+<env>), and jumps go through; empty: off.")
+      .key("user", &A::user, text("an account's name, or \"\"", check_account), kRestart,
+           "The account of the session processes, where started as root; empty: `user`.")
+      .key("program", &A::program, text("a path, or \"\""), kRestart,
+           "The session program; empty: envgate-session beside the gateway's own.")
+      .key("user_cas", &A::user_cas, list_of(text("a path", check_path)), kRestart,
+           "Files of CA public keys whose user certificates customers may come with.")
+      .key("login_grace", &A::login_grace, duration(seconds(1), hours(1)), kLive,
+           "From the connection to the login; who takes longer is cut.")
+      .key("max_tries", &A::max_tries, integer(1u, 100u), kLive,
+           "Failed tries on one connection; then it ends.")
+      .key("passwords", &A::passwords, boolean(), kLive, "Whether customers may log in by password.")
+      .key("password_threads", &A::password_threads, integer(1u, PasswordPool::kThreadsMax), kRestart,
+           "Threads that check passwords.");
+  audited.section("onward", &A::onward)
+      .key("ca_file", &A::Onward::ca_file, text("a path, or \"\""), kRestart,
+           "The CA that signs a certificate for each session, which targets trust; empty: none.")
+      .key("key_file", &A::Onward::key_file, text("a path, or \"\""), kRestart,
+           "The private key that every target accepts, where there is no CA.");
+  audited.section("startups", &A::startups)
+      .key("begin", &A::Startups::begin, integer(1u, 100'000u), kLive,
+           "Connections on their way to a login from which on new ones are dropped by chance.")
+      .key("rate", &A::Startups::rate, integer(0u, 100u), kLive, "The chance at `begin`, in percent.")
+      .key("full", &A::Startups::full, integer(1u, 100'000u), kLive, "And from which on all are.")
+      .key("per_source", &A::Startups::per_source, integer(0u, 100'000u), kLive,
+           "The most of one source; 0: no limit.");
+  audited.section("penalties", &A::penalties)
+      .key("enabled", &A::Penalties::enabled, boolean(), kLive,
+           "Whether a source that fails to log in is refused for a while.")
+      .key("exempt", &A::Penalties::exempt, list_of(cidr()), kLive,
+           "Networks that are never refused for it.");
+}
+
 void declare_http(Root root) {
   // A head is parsed in place, in one buffer that every connection may have to keep: hence the low ceiling.
   const auto size = [](std::uint64_t least) { return byte_size(Bytes{least}, Bytes{16 << 10}); };
@@ -187,6 +228,7 @@ const Schema& gateway_schema() {
     declare_process(made.root());
     declare_routes(made.root());
     declare_listeners(made.root());
+    declare_audited(made.root());
     declare_http(made.root());
     declare_limits(made.root());
     declare_timeouts(made.root());

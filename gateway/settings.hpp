@@ -55,6 +55,28 @@ struct GatewaySettings {
     std::optional<IpAddress> bind = IpAddress::v4(0);  // empty: off. The ports come from the routes
     PortRange port_range{50000, 59999};
     Bytes pipe_size{1 << 20};
+    struct Audited {
+      std::string host_key_file;     // empty: audited sessions are not served
+      std::optional<Endpoint> bind;  // where the user name says which environment; empty: off
+      std::string user;              // the account of session processes; empty: `user`
+      std::string program;           // empty: envgate-session beside the running program
+      std::vector<std::string> user_cas;
+      Duration login_grace = std::chrono::minutes(2);
+      unsigned max_tries = 6;
+      bool passwords = true;
+      unsigned password_threads = 1;
+      struct Onward {
+        std::string ca_file;
+        std::string key_file;
+      } onward;
+      struct Startups {
+        unsigned begin = 100, rate = 30, full = 500, per_source = 0;
+      } startups;
+      struct Penalties {
+        bool enabled = true;
+        std::vector<Cidr> exempt;
+      } penalties;
+    } audited;
   } ssh;
 
   struct Https {

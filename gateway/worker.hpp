@@ -32,6 +32,9 @@ class TlsLibrary;
 namespace envgate::http {
 class TargetPool;
 }
+namespace envgate::ssh::monitor {
+class Audited;
+}
 
 namespace envgate::gateway {
 
@@ -43,6 +46,7 @@ struct Shared {
   const routing::Domain& domain;
   Guard& guard;
   UsedTickets& used_tickets;
+  ssh::monitor::Audited* audited;  // null where audited sessions are not served
 };
 
 class Worker final : loop::IdleObserver {

@@ -64,6 +64,11 @@ void Watch::close() {
   waiters_[0] = waiters_[1] = nullptr;
 }
 
+void Watch::detach() {
+  if (reactor_) control(EPOLL_CTL_DEL, false);
+  close();
+}
+
 void Watch::arm(Direction d, Waiter& waiter) {
   CHECK(reactor_ && (!waiters_[index(d)] || waiters_[index(d)] == &waiter));
   waiters_[index(d)] = &waiter;

@@ -56,6 +56,8 @@ class Watch {
   // must be the only descriptor of its file.
   Result<void> open(Reactor& reactor, int fd);
   void close();
+  // As close(), for an fd that stays open, in another process too: it is taken off the epoll by a call.
+  void detach();
   bool is_open() const { return reactor_ != nullptr; }
   Reactor& reactor() const { return *reactor_; }
 

@@ -23,6 +23,11 @@ void Socket::close() {
   fd_.reset();
 }
 
+Fd Socket::release() {
+  watch_.detach();
+  return std::move(fd_);
+}
+
 IoResult Socket::received(ssize_t result, std::size_t wanted) {
   if (result > 0) {
     // A short read has emptied the socket: the next bytes come with an edge of their own, so the read that

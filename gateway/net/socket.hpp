@@ -16,6 +16,7 @@ class Socket final : public Stream {
   Result<void> open(loop::Reactor& reactor, Fd fd);  // a non-blocking, connected socket
   bool is_open() const { return watch_.is_open(); }
   void close();
+  Fd release();  // the fd, off the reactor: to be given to another process. No task may wait for it
 
   IoResult try_read(std::span<char> into) override;
   IoResult try_read(std::span<const iovec> into);   // scattered

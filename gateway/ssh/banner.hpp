@@ -19,7 +19,7 @@ struct Banner {
   std::size_t size = 0;       // where ssh: bytes up to and including the identification line
 };
 
-inline constexpr std::size_t kIdentificationMax = 255;  // with CR LF
+inline constexpr std::size_t kIdentificationMax = 255;    // with CR LF
 inline constexpr std::size_t kServerLinesMax = 8 * 1024;  // what a server may send before its identification
 inline constexpr std::size_t kServerLineMax = 1024;
 

@@ -4,6 +4,7 @@
 
 #include "gateway/metrics.hpp"
 #include "gateway/relay/relay.hpp"
+#include "gateway/ssh/audited.hpp"
 
 namespace envgate::ssh {
 namespace {
@@ -70,7 +71,8 @@ bool may_enter(Visit& visit, net::Stream& client) {
   }
   if (visit.protocol != Protocol::tcp && route.ssh.mode == routing::SshMode::audited) {
     refuse(visit, client, "audited_not_served",
-           "environment " + env + " asks for an audited session, which this gateway does not serve");
+           "environment " + env +
+               " asks for an audited session, which this gateway does not serve (ssh.audited.host_key_file)");
     return false;
   }
   const Refusal refusal = visit.worker.shared.guard.admit(route.env, route.services().limits.connections,
@@ -83,9 +85,10 @@ bool may_enter(Visit& visit, net::Stream& client) {
 
 std::string_view refusal_reason(relay::End end) {
   switch (end) {
-    case relay::End::client_not_ssh: case relay::End::target_not_ssh: case relay::End::client_too_slow:
-    case relay::End::target_too_slow:
-      return to_string(end);
+    case relay::End::client_not_ssh:
+    case relay::End::target_not_ssh:
+    case relay::End::client_too_slow:
+    case relay::End::target_too_slow: return to_string(end);
     default: return {};
   }
 }
@@ -179,6 +182,10 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
   visit.protocol = match.tcp ? Protocol::tcp : Protocol::ssh;
   visit.target_port = match.tcp ? match.tcp->target_port : match.route->ssh.target_port;
   if (match.tcp) visit.service = match.tcp->service;
+  if (!match.tcp && is_audited(worker, *visit.route)) {
+    co_await serve_audited(worker, client, visit.peer, visit.route, std::move(permit));
+    co_return;
+  }
   const gateway::ActiveConnection active(visit.protocol);
   if (!may_enter(visit, client)) co_return;
   co_await relay_to_target(visit, client, &client);
@@ -196,6 +203,10 @@ loop::Task<void> serve_tls(Worker& worker, net::TlsStream& client, Endpoint peer
   }
   visit.route = lookup.route;
   visit.target_port = lookup.route->ssh.target_port;
+  if (is_audited(worker, *visit.route)) {
+    co_await serve_audited(worker, client, peer, visit.route);
+    co_return;
+  }
   if (!may_enter(visit, client)) co_return;
   co_await relay_to_target(visit, client, nullptr);
 }

@@ -39,7 +39,10 @@ std::string_view reason_of(Refusal refusal) {
 tl::unexpected<Denied> deny(const Refused& refused) { return deny(reason_of(refused.reason), refused.text); }
 
 UserauthRequest request_of(const KeyLogin& login) {
-  return {.session_id = login.session_id, .user = login.user, .algorithm = login.algorithm};
+  return {.session_id = login.session_id,
+          .user = login.user,
+          .algorithm = login.algorithm,
+          .host_key = login.host_key};
 }
 
 bool authorizes(const Account& account, const PublicKey& key) {

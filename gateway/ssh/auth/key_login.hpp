@@ -17,6 +17,7 @@ struct KeyLogin {
   std::string_view blob;  // of a key or a certificate
   bool is_signed = false;
   std::string_view signature;
+  std::string_view host_key;  // as in UserauthRequest
   IpAddress peer;
   std::chrono::sys_seconds now;
 };

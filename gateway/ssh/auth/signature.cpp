@@ -7,8 +7,11 @@
 namespace envgate::ssh::auth {
 namespace {
 
-constexpr std::uint8_t kTouched = 0x01;        // the authenticator's flags: UP
-constexpr std::uint8_t kVerified = 0x04;       // UV
+constexpr std::string_view kPublicKey = "publickey";
+constexpr std::string_view kPublicKeyHostBound = "publickey-hostbound-v00@openssh.com";
+
+constexpr std::uint8_t kTouched = 0x01;   // the authenticator's flags: UP
+constexpr std::uint8_t kVerified = 0x04;  // UV
 constexpr std::size_t kEd25519Size = 64;
 
 Failure cut_short(const SignatureAlgorithm& algorithm) {
@@ -133,10 +136,11 @@ std::string userauth_data(const UserauthRequest& request, std::string_view key_b
       .byte(kUserauthRequest)
       .string(request.user)
       .string(request.service)
-      .string("publickey")
+      .string(request.host_key.empty() ? kPublicKey : kPublicKeyHostBound)
       .boolean(true)
       .string(request.algorithm)
       .string(key_blob);
+  if (!request.host_key.empty()) writer.string(request.host_key);
   return std::move(writer).bytes();
 }
 

@@ -44,6 +44,9 @@ struct UserauthRequest {
   std::string_view user;
   std::string_view algorithm;  // "rsa-sha2-512", "ssh-ed25519-cert-v01@openssh.com", ...
   std::string_view service = "ssh-connection";
+  // Of the method "publickey-hostbound-v00@openssh.com": the blob of the host key that the client saw. Empty:
+  // "publickey".
+  std::string_view host_key = {};
 };
 
 std::string userauth_data(const UserauthRequest& request, std::string_view key_blob);

@@ -17,6 +17,9 @@ constexpr std::uint32_t kServiceNotAvailable = 7;
 
 constexpr std::string_view kService = "ssh-connection";
 constexpr std::string_view kPublicKey = "publickey";
+// OpenSSH's PROTOCOL, section 3.1: as "publickey", and the signature covers the host key. Clients that are
+// told of it (libssh does, in its EXT_INFO) use nothing else.
+constexpr std::string_view kPublicKeyHostBound = "publickey-hostbound-v00@openssh.com";
 constexpr std::string_view kPassword = "password";
 constexpr std::string_view kInteractive = "keyboard-interactive";
 constexpr std::string_view kAllMethods[] = {kPublicKey, kPassword, kInteractive};
@@ -34,6 +37,7 @@ struct Userauth::Method {
 const Userauth::Method Userauth::kMethods[] = {
     {"none", &Userauth::take_none, false},
     {kPublicKey, &Userauth::take_public_key, false},
+    {kPublicKeyHostBound, &Userauth::take_bound_public_key, false},
     {kPassword, &Userauth::take_password, true},
     {kInteractive, &Userauth::take_interactive, true},
 };
@@ -127,15 +131,21 @@ Step Userauth::take_none(Reader rest) {
   return failure("none", "the client asked for the methods", requests_ > 1);
 }
 
-Step Userauth::take_public_key(Reader rest) {
+Step Userauth::take_public_key(Reader rest) { return judge_key(rest, false); }
+Step Userauth::take_bound_public_key(Reader rest) { return judge_key(rest, true); }
+
+Step Userauth::judge_key(Reader rest, bool host_bound) {
   KeyLogin login;
   login.session_id = session_id_;
   login.user = user_;
   login.peer = peer_;
   login.now = now_;
   if (!rest.boolean(login.is_signed) || !rest.string(login.algorithm) || !rest.string(login.blob) ||
-      (login.is_signed && !rest.string(login.signature)) || !rest.at_end())
+      (host_bound && !rest.string(login.host_key)) || (login.is_signed && !rest.string(login.signature)) ||
+      !rest.at_end())
     return malformed();
+  if (host_bound && (settings_.host_key.empty() || login.host_key != settings_.host_key))
+    return failure("other_host_key", "the login is bound to another host key than the one shown here");
   auto judged = judge(login, account_);
   if (!judged) return failure(judged.error().reason, std::move(judged.error().text));
   if (!login.is_signed) return Reply{pk_ok_payload(login.algorithm, login.blob), std::nullopt};

@@ -31,6 +31,9 @@ inline constexpr std::size_t kUserauthPayloadMax = 96 * 1024;  // bytes; a certi
 inline constexpr std::size_t kCodeMax = 64;                    // bytes of a verification code as typed
 
 struct UserauthSettings {
+  // The blob of the host key that this connection showed: a login bound to another is refused. Empty: bound
+  // logins are not taken.
+  std::string host_key;
   std::string dummy_verifier;  // gateway::make_dummy_verifier()
   unsigned max_tries = 6;      // failures; the last one ends the connection. 1 or more
   unsigned max_requests = 64;  // packets in all, whatever became of them
@@ -108,6 +111,8 @@ class Userauth {
   Step dispatch(std::string_view method, Reader rest);
   Step take_none(Reader rest);
   Step take_public_key(Reader rest);
+  Step take_bound_public_key(Reader rest);
+  Step judge_key(Reader rest, bool host_bound);
   Step take_password(Reader rest);
   Step take_interactive(Reader rest);
 
