@@ -106,6 +106,14 @@ TEST_F(UserauthTest, AnUnknownUserIsAnsweredAsAKnownOne) {
 TEST_F(UserauthTest, WhoHasNoPasswordIsNotLetInByTheDummyEither) {
   settings_.max_tries = 10;
   EXPECT_EQ(settled(password_request("mallory", "right")), "unknown_user");
+  EXPECT_THAT(checked_, ElementsAre(kDummy));
+  // Nor by the one that is given for its cost.
+  auth_.reset();
+  looked_up_ = false;
+  alice_.known = false;
+  EXPECT_EQ(settled(password_request("alice", "right")), "unknown_user");
+  EXPECT_THAT(checked_, ElementsAre(kDummy, kVerifier));
+  alice_.known = true;
   auth_.reset();
   looked_up_ = false;
   alice_.password_allowed = false;
