@@ -131,6 +131,7 @@ bool SftpObserver::attributes(Request& request, auth::Reader body) {
   if (!body.uint32(flags) || (request.kind != Kind::stat && request.kind != Kind::fstat)) return false;
   if ((flags & kHasSize) == 0) return true;
   if (!body.uint64(size)) return false;
+  if (size == 0) return true;  // of /proc's files, too, whatever they hold
   if (request.kind == Kind::stat) {
     stat_path_ = std::move(request.path);
     stat_size_ = size;

@@ -110,6 +110,13 @@ TEST_F(Sftp, ItsEndMayBeKnownByItsLength) {
   EXPECT_EQ(closed(), download(3, kHashOfAbc));
 }
 
+TEST_F(Sftp, ALengthOfNothingTellsNothing) {
+  opened(kGet);
+  client(packet(8, numbered(7).string("h")) + read(2, 0));
+  target(attributes(7, 0) + data(2, "abc"));  // /proc/version
+  EXPECT_EQ(closed(), download(3, ""));
+}
+
 TEST_F(Sftp, ByteByByteItIsTheSame) {
   const auto each = [this](Side side, const std::string& bytes) {
     for (const char c : bytes) observer->data(side, std::string_view(&c, 1));
