@@ -51,6 +51,7 @@ bool SftpObserver::answer(const sftp::Packets::Packet& packet) {
   if (found == requests_.end()) return false;
   Requests::node_type node = requests_.extract(found);
   Request& request = node.mapped();
+  kept_ -= bytes_kept(request);
   bool good = true;
   switch (packet.type) {
     case sftp::kStatus: good = status(request, body); break;
@@ -104,6 +105,7 @@ bool SftpObserver::handle(Request& request, auth::Reader body) {
   std::string_view handle;
   if (!body.string(handle) || handle.size() > sftp::kHandleMax || request.kind != Kind::open) return false;
   if (handles_.size() >= kHandlesMax) return false;
+  kept_ += request.file->path.size();
   if (request.file->directory) {
     monitor::FileMoved event;
     event.operation = "list";

@@ -353,6 +353,29 @@ TEST_F(Sftp, RequestsAndHandlesHaveABound) {
   EXPECT_EQ(events.size(), 1024u + 1);
 }
 
+TEST_F(Sftp, PathsThatAreKeptHaveABound) {
+  const std::string path(4096, 'p');
+  const auto remove = [&path](std::uint32_t id) { return packet(13, numbered(id).string(path)); };
+  for (std::uint32_t id = 0; id < 1000; ++id) {  // what is answered is not kept
+    client(remove(id));
+    target(status(id));
+  }
+  for (std::uint32_t id = 0; id < 1000; ++id) {  // nor is what is closed
+    client(open(id, path, kGet));
+    target(handle(id));
+    client(close(id));
+    target(status(id));
+  }
+  for (std::uint32_t id = 0; id < 128; ++id) {
+    client(open(id, path, kGet));
+    target(handle(id, std::to_string(id)));
+  }
+  for (std::uint32_t id = 0; id < 128; ++id) client(remove(id));
+  EXPECT_TRUE(observer->observing());
+  client(remove(128));
+  stopped("client");
+}
+
 TEST_F(Sftp, UnknownHandlesAreTheTargetsToRefuse) {
   client(close(1, "?") + write(2, 0, "abc") + read(3, 0));
   target(status(1, 4) + status(2, 4) + status(3, 4));
