@@ -22,7 +22,7 @@ struct Forward {
 };
 
 // One end of a channel.
-struct End {
+struct ChannelEnd {
   std::uint32_t number = 0;          // the end's own
   std::uint64_t window = 0;          // bytes that it still takes
   std::uint32_t packet_max = 0;      // bytes that it takes in one message
@@ -31,7 +31,7 @@ struct End {
 
 struct Opening {
   std::string_view type;
-  End opener;
+  ChannelEnd opener;
   std::string destination;  // of a forward
 };
 
@@ -44,13 +44,13 @@ struct ChannelAsked {
 struct Channel {
   enum class State : std::uint8_t { opening, open };
 
-  End& end(Side side) { return ends[index(side)]; }
+  ChannelEnd& end(Side side) { return ends[index(side)]; }
 
   std::uint32_t number = 0;  // the session's own, for the record
   Side opener = Side::client;
   State state = State::opening;
   bool is_session = false;
-  std::array<End, 2> ends;
+  std::array<ChannelEnd, 2> ends;
   std::array<std::deque<ChannelAsked>, 2> asked;  // by who asked
   std::array<std::uint64_t, 2> bytes_to{};
   // Of a forward.

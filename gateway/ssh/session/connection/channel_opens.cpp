@@ -134,7 +134,7 @@ void Connection::refuse_open(const Opening& opening, OpenFailure reason, const s
 
 void Connection::open_confirmation(Reader body) {
   std::uint32_t number, window;
-  End end;
+  ChannelEnd end;
   if (!body.uint32(number) || !body.uint32(end.number) || !body.uint32(window) ||
       !body.uint32(end.packet_max))
     return violation("a malformed confirmation of an open");  // what follows is the type's own

@@ -75,7 +75,7 @@ void ChannelRecord::data(Side from, bool extended, std::string_view bytes) {
                                            : Output::Stream::output;
   if (terminal_) {
     if (recording_.terminal && (from == Side::target || recording_.input)) output(stream, bytes);
-  } else if (from == Side::target && (observer_ == nullptr || !observer_->observing())) {
+  } else if (from == Side::target && (extended || observer_ == nullptr || !observer_->observing())) {
     const std::uint64_t room = recording_.exec_output - kept_;
     bytes = bytes.substr(0, std::min<std::uint64_t>(room, bytes.size()));
     kept_ += bytes.size();

@@ -51,6 +51,7 @@ bool SftpObserver::answer(const sftp::Packets::Packet& packet) {
   if (found == requests_.end()) return false;
   Requests::node_type node = requests_.extract(found);
   Request& request = node.mapped();
+  kept_ -= bytes_kept(request);
   bool good = true;
   switch (packet.type) {
     case sftp::kStatus: good = status(request, body); break;
@@ -104,6 +105,7 @@ bool SftpObserver::handle(Request& request, auth::Reader body) {
   std::string_view handle;
   if (!body.string(handle) || handle.size() > sftp::kHandleMax || request.kind != Kind::open) return false;
   if (handles_.size() >= kHandlesMax) return false;
+  kept_ += request.file->path.size();
   if (request.file->directory) {
     monitor::FileMoved event;
     event.operation = "list";
@@ -131,6 +133,7 @@ bool SftpObserver::attributes(Request& request, auth::Reader body) {
   if (!body.uint32(flags) || (request.kind != Kind::stat && request.kind != Kind::fstat)) return false;
   if ((flags & kHasSize) == 0) return true;
   if (!body.uint64(size)) return false;
+  if (size == 0) return true;  // of /proc's files, too, whatever they hold
   if (request.kind == Kind::stat) {
     stat_path_ = std::move(request.path);
     stat_size_ = size;

@@ -48,6 +48,7 @@ class SftpObserver final : public FileObserver {
     const char* operation = "";  // of a named one
     std::string path, to_path;
   };
+  static std::size_t bytes_kept(const Request& request);
   using Requests = std::unordered_map<std::uint32_t, Request>;
 
   struct OfClient final : sftp::Packets::Reader {
@@ -104,6 +105,7 @@ class SftpObserver final : public FileObserver {
   std::unordered_map<std::string, FilePointer, Hash, std::equal_to<>> handles_;
   Requests requests_;
   std::vector<Requests::node_type> spare_;  // a request comes with each piece of a file: its memory is kept
+  std::size_t kept_ = 0;                    // bytes of paths, in both
   FilePointer writing_, reading_;           // whose bytes the packet brings that goes by
   std::string stat_path_;                   // the last that was told the size of, for who opens it next
   std::uint64_t stat_size_ = 0;

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kRequestsMax = 4096;  // without an answer
 constexpr std::size_t kPathMax = 4096;      // bytes kept
+constexpr std::size_t kKeptMax = 1 << 20;   // bytes of all paths that are kept
 constexpr std::uint32_t kFlagRead = 1, kFlagWrite = 2, kFlagAppend = 4, kFlagTruncate = 16, kFlagNew = 32;
 constexpr std::uint32_t kHasSize = 1;
 
@@ -66,6 +67,7 @@ bool SftpObserver::read_request(const sftp::Packets::Packet& packet, auth::Reade
       const auto found = handles_.find(handle);
       if (found == handles_.end()) return true;  // the target will say so
       request.file = std::move(found->second);
+      kept_ -= request.file->path.size();  // and are counted with the request
       handles_.erase(found);
       return true;
     }
@@ -188,8 +190,15 @@ SftpObserver::FilePointer SftpObserver::file_of(std::string_view handle) const {
   return found == handles_.end() ? nullptr : found->second;
 }
 
+std::size_t SftpObserver::bytes_kept(const Request& request) {
+  const bool owns = request.file != nullptr && (request.kind == Kind::open || request.kind == Kind::close);
+  return request.path.size() + request.to_path.size() + (owns ? request.file->path.size() : 0);
+}
+
 bool SftpObserver::remember(std::uint32_t id, Request& request) {
   if (requests_.size() >= kRequestsMax) return false;
+  kept_ += bytes_kept(request);
+  if (kept_ > kKeptMax) return false;
   if (spare_.empty()) return requests_.emplace(id, std::move(request)).second;
   Requests::node_type node = std::move(spare_.back());
   spare_.pop_back();

@@ -200,6 +200,13 @@ TEST_F(Recorded, WhatIsNoTransferAfterAllIsOutput) {
   EXPECT_EQ(told<Output>(), (std::vector<Output>{{1, Output::Stream::output, "root:x:"}}));
 }
 
+TEST_F(Recorded, WhatATransferSaysBesideItIsOutput) {
+  granted(ask(1, "exec", true, "scp -t /tmp; cat /etc/shadow >&2"));
+  passes(kTarget, data(kTarget, 1, std::string(1, '\0')));
+  passes(kTarget, msg(95, 1, 1, "root:x:"));
+  EXPECT_EQ(told<Output>(), (std::vector<Output>{{1, Output::Stream::error, "root:x:"}}));
+}
+
 TEST_F(Recorded, FilesNotAtAllWhereThePolicySaysSo) {
   policy.recording.files = false;
   with(policy);

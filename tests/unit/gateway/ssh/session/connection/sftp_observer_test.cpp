@@ -110,6 +110,13 @@ TEST_F(Sftp, ItsEndMayBeKnownByItsLength) {
   EXPECT_EQ(closed(), download(3, kHashOfAbc));
 }
 
+TEST_F(Sftp, ALengthOfNothingTellsNothing) {
+  opened(kGet);
+  client(packet(8, numbered(7).string("h")) + read(2, 0));
+  target(attributes(7, 0) + data(2, "abc"));  // /proc/version
+  EXPECT_EQ(closed(), download(3, ""));
+}
+
 TEST_F(Sftp, ByteByByteItIsTheSame) {
   const auto each = [this](Side side, const std::string& bytes) {
     for (const char c : bytes) observer->data(side, std::string_view(&c, 1));
@@ -344,6 +351,29 @@ TEST_F(Sftp, RequestsAndHandlesHaveABound) {
   target(handle(5000, "one more"));
   stopped("target");
   EXPECT_EQ(events.size(), 1024u + 1);
+}
+
+TEST_F(Sftp, PathsThatAreKeptHaveABound) {
+  const std::string path(4096, 'p');
+  const auto remove = [&path](std::uint32_t id) { return packet(13, numbered(id).string(path)); };
+  for (std::uint32_t id = 0; id < 1000; ++id) {  // what is answered is not kept
+    client(remove(id));
+    target(status(id));
+  }
+  for (std::uint32_t id = 0; id < 1000; ++id) {  // nor is what is closed
+    client(open(id, path, kGet));
+    target(handle(id));
+    client(close(id));
+    target(status(id));
+  }
+  for (std::uint32_t id = 0; id < 128; ++id) {
+    client(open(id, path, kGet));
+    target(handle(id, std::to_string(id)));
+  }
+  for (std::uint32_t id = 0; id < 128; ++id) client(remove(id));
+  EXPECT_TRUE(observer->observing());
+  client(remove(128));
+  stopped("client");
 }
 
 TEST_F(Sftp, UnknownHandlesAreTheTargetsToRefuse) {
