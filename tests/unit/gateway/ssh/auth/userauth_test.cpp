@@ -143,7 +143,7 @@ TEST_F(UserauthTest, PasswordsAreNotOfferedWhereTheyAreOff) {
 }
 
 TEST_F(UserauthTest, OtherMethodsAreRefused) {
-  for (const char* const method : {"hostbased", "gssapi-with-mic", "publickey-hostbound-v00@openssh.com", ""})
+  for (const char* const method : {"hostbased", "gssapi-with-mic", "publickey-hostbound", ""})
     EXPECT_EQ(settled(request("alice", method, "anything")), "unknown_method");
   EXPECT_EQ(auth_->failures(), 4u);
 }
