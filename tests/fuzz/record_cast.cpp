@@ -79,16 +79,16 @@ void record_cast(std::string_view input) {
 
 void record_activity(std::string_view input) {
   auto log = ActivityLog::create(folder(), "a", {}, nullptr, input.size() / 2, {100, {}, Sync::end});
-  CHECK(log && log->exec(input, Offset(0)));
+  CHECK(log && log->exec(1, input, input, Offset(0)));
   std::size_t at = 0;
   for (const std::size_t end : envgate::fuzz::cuts_of(input)) {
     const Stream stream = end % 2 == 0 ? Stream::stdout_ : Stream::stderr_;
-    CHECK(log->output(stream, input.substr(at, end - at), Offset(end)));
+    CHECK(log->output(1, stream, input.substr(at, end - at), Offset(end)));
     at = end;
   }
   const std::string text(input);
-  CHECK(log->exit(0, Offset(0)) && log->file({text, text, text, text, 1, text, text}, Offset(0)));
-  CHECK(log->forward({text, text, 1, 2, {}}, Offset(0)) && log->end(Offset(0)));
+  CHECK(log->exit(1, 0, input, Offset(0)) && log->file({1, text, text, text, text, 1, text, text}, Offset(0)));
+  CHECK(log->forward({1, text, text, 1, 2, {}}, Offset(0)) && log->end(Offset(0)));
   check_json_lines(take_file(folder() + "/a.jsonl"));
 }
 
