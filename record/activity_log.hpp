@@ -4,15 +4,15 @@
 //
 //   {"envgate":{"version":1,"session":...}}
 //   {"time":0.100000,"event":"exec","channel":1,"kind":"exec","command":"uptime"}
-//   {"time":0.140000,"event":"output","channel":1,"stream":"stdout","data":" 12:00 up ..."}  or "base64", if
-//   no UTF-8
+//   {"time":0.140000,"event":"output","channel":1,"stream":"stdout","data":"12:00 up"}
 //   {"time":0.150000,"event":"truncated","channel":1,"stream":"stdout","limit":1048576}
-//   {"time":0.200000,"event":"exit","channel":1,"status":0,"stdout_bytes":64,"stderr_bytes":0}    or
-//   "signal":"KILL"
+//   {"time":0.200000,"event":"exit","channel":1,"status":0,"stdout_bytes":64,"stderr_bytes":0}
 //   {"time":0.200000,"event":"closed","channel":1,"bytes_up":0,"bytes_down":64}
-//   {"time":1.000000,"event":"file","channel":2,"op":"write","path":"/root/a","direction":"upload","bytes":12,...}
-//   {"time":9.000000,"event":"forward","channel":3,"kind":"direct-tcpip","destination":"db:5432","bytes_up":9,...}
+//   {"time":1.000000,"event":"file","channel":2,"op":"write","path":"/root/a","direction":"upload",...}
+//   {"time":9.000000,"event":"forward","channel":3,"kind":"direct-tcpip","destination":"db:5432",...}
 //   {"time":9.100000,"event":"refused","what":"x11","detail":"..."}
+//
+// Output that is no UTF-8 is in "base64"; what a signal killed has "signal" in place of "status".
 #pragma once
 
 #include <map>

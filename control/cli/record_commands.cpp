@@ -6,6 +6,7 @@
 #include "control/cli/record_typed.hpp"
 #include "control/cli/record_watch.hpp"
 #include "control/cli/records_client.hpp"
+#include "control/cli/table.hpp"
 
 namespace envgate::cli {
 namespace {
@@ -54,7 +55,7 @@ constexpr Column kLines[] = {
     {"to client", "/record/bytes_to_client", As::bytes},
     {"key", "/key"},
 };
-constexpr Column kFiles[] = {{"FILE", "/name"}, {"SIZE", "/bytes", As::bytes}, {"SESSION", "/verdict"}};
+constexpr Column kFiles[] = {{"FILE", "/name"}, {"SIZE", "/bytes", As::bytes}, {"RECORD", "/verdict"}};
 constexpr Column kTyped[] = {
     {"FILE", "/file"}, {"SECONDS", "/seconds"}, {"PROMPT", "/prompt"}, {"COMMAND", "/command"}};
 

@@ -11,6 +11,7 @@
 #include "control/cli/session_replay.hpp"
 #include "control/cli/table.hpp"
 #include "control/cli/terminal.hpp"
+#include "record/chained_file.hpp"
 #include "record/plain_text.hpp"
 #include "record/verify.hpp"
 

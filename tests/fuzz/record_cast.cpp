@@ -87,7 +87,8 @@ void record_activity(std::string_view input) {
     at = end;
   }
   const std::string text(input);
-  CHECK(log->exit(1, 0, input, Offset(0)) && log->file({1, text, text, text, text, 1, text, text}, Offset(0)));
+  CHECK(log->exit(1, 0, input, Offset(0)));
+  CHECK(log->file({1, text, text, text, text, 1, text, text}, Offset(0)));
   CHECK(log->forward({1, text, text, 1, 2, {}}, Offset(0)) && log->end(Offset(0)));
   check_json_lines(take_file(folder() + "/a.jsonl"));
 }

@@ -51,16 +51,23 @@ Result<std::size_t> prune(const std::string& directory, const record::RetentionP
   std::multiset<std::string> left;  // ids of records that stay
   for (const record::StoredRecord& one : *all)
     if (!one.name.ends_with(kEntry)) left.insert(id_of_record(one.name));
-  std::vector<record::StoredRecord> gone = record::to_remove(std::move(*all), policy, now);
-  const auto entries = std::stable_partition(
-      gone.begin(), gone.end(), [](const record::StoredRecord& one) { return !one.name.ends_with(kEntry); });
-  const std::vector<record::StoredRecord> records(gone.begin(), entries);
+  std::vector<record::StoredRecord> records;
+  std::set<std::string> entries;  // that are to go, if no record of theirs stays
+  for (record::StoredRecord& one : record::to_remove(std::move(*all), policy, now)) {
+    if (one.name.ends_with(kEntry)) {
+      entries.insert(one.name.substr(0, one.name.size() - kEntry.size()));
+      continue;
+    }
+    const std::string id = id_of_record(one.name);
+    left.erase(left.find(id));
+    if (!is_open(id)) entries.insert(id);
+    records.push_back(std::move(one));
+  }
   auto removed = record::remove_records(directory, records);
-  for (const record::StoredRecord& one : records) left.erase(left.find(id_of_record(one.name)));
   std::size_t count = records.size();
-  for (auto at = entries; at != gone.end(); ++at) {
-    if (left.contains(at->name.substr(0, at->name.size() - kEntry.size()))) continue;
-    const std::string path = directory + "/" + at->name;
+  for (const std::string& id : entries) {
+    if (left.contains(id)) continue;
+    const std::string path = directory + "/" + id + std::string(kEntry);
     if (::unlink(path.c_str()) == 0)
       ++count;
     else if (errno != ENOENT && removed)
