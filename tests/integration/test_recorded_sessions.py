@@ -1,13 +1,16 @@
 """envctl session ls, show, verify, replay, export, rm and what the admin API says of records, by a real
 gateway on a folder of records that harness/chained_record.py wrote."""
 import json
+import os
 import re
+import socket
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from harness import Gateway, wait_for
+from harness import BIN, Gateway, RouteFile, run, wait_for
 from harness.admin import envctl, get
 from harness.chained_record import ChainedRecord, cast
 from harness.gateway import UnixConnection
@@ -65,6 +68,7 @@ def recorded(tmp_path_factory, ca):
     changed = folder.record(f"{CHANGED}-1.cast", cast(EVENTS))
     changed.path.write_bytes(changed.path.read_bytes().replace(b"total", b"TOTAL"))
     folder.entry(CHANGED, [f"{CHANGED}-1.cast"], owner="eve")
+    RouteFile(directory / "routes.yaml").write()
     with Gateway(directory, ca, {"audit": {"records": {"max_age": "0"}}}) as gateway:
         gateway.folder = folder
         wait_for(lambda: get(gateway, f"/records/{CUT}")["record"].get("ended"),
@@ -102,16 +106,16 @@ def test_ls(recorded):
 
 
 def test_completion_offers_what_is_there(recorded):
-    out, _ = envctl(recorded, "completion", "words", "--", "session", "show", "--socket",
-                    recorded.admin_socket, "20260101")
-    assert out == OLD + "\n"
+    done = run([BIN / "envctl", "completion", "words", "--", "session", "show", "20260101"],
+               env={**os.environ, "ENVGATE_ADMIN_SOCKET": recorded.admin_socket})
+    assert done.stdout.decode() == OLD + "\n"
 
 
 # -- one record
 
 def test_show_says_what_the_chains_say(recorded):
     record = json.loads(envctl(recorded, "session", "show", OLD, "-o", "json")[0])
-    assert record["key"] == recorded.folder.key.public_key().public_bytes_raw().hex()
+    assert record["key"] == ChainedRecord(recorded.folder.path / "x", recorded.folder.key).public
     assert record["open"] is False and record["verified"] is True
     assert [(file["name"], file["state"], file["good"]) for file in record["files"]] == \
         [(f"{OLD}.jsonl", "whole", True), (f"{OLD}-1.cast", "whole", True)]
@@ -185,6 +189,58 @@ def test_what_is_not_open_is_neither_watched_nor_killed(recorded):
         assert "not open" in envctl(recorded, "session", verb, OLD, status=3)[1]
 
 
+class Watched:
+    """An admin socket that answers one request with server-sent events, and then closes."""
+
+    def __init__(self, path, events, whole=True):
+        self.path, self.request = path, b""
+        body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events).encode()
+        self.answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        self.answer += b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body) + body + b"\r\n"
+        self.answer += b"0\r\n\r\n" if whole else b""
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(path))
+        self.listening.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        connection, _ = self.listening.accept()
+        with connection:
+            while b"\r\n\r\n" not in self.request:
+                self.request += connection.recv(65536)
+            connection.sendall(self.answer)
+
+    def watch(self, *options, status=0):
+        done = run([BIN / "envctl", "session", "watch", "a-1", "--socket", self.path, *options], check=False)
+        self.thread.join()
+        self.listening.close()
+        assert done.returncode == status, done.stderr
+        return done.stdout.decode(), done.stderr.decode()
+
+
+WATCHED = [("size", {"channel": 1, "columns": 80, "rows": 24}),
+           ("output", {"channel": 1, "data": "\x1b]0;title\x07r\u00e9"}),
+           ("output", {"channel": 2, "data": "other"}),
+           ("lost", {"bytes": 2048}), ("output", {"channel": 1, "data": "d\r\n"}),
+           ("end", {"reason": "logged out\x1b[2J"})]
+
+
+def test_watch_shows_one_terminal_without_what_could_harm(tmp_path):
+    server = Watched(tmp_path / "a.sock", WATCHED)
+    out, err = server.watch()
+    assert server.request.startswith(b"GET /records/a-1/watch HTTP/1.1\r\n")
+    assert out == "r\u00e9d\r\n"
+    assert "--terminal 2" in err and "2.0 KiB" in err and "ended: logged out?[2J" in err and "\x1b" not in err
+    assert Watched(tmp_path / "b.sock", WATCHED).watch("--terminal", "2")[0] == "other"
+    assert Watched(tmp_path / "c.sock", WATCHED).watch("--raw")[0].startswith("\x1b]0;title")
+
+
+def test_a_watch_that_breaks_off_has_failed(tmp_path):
+    out, err = Watched(tmp_path / "a.sock", WATCHED[:2], whole=False).watch(status=1)
+    assert out == "r\u00e9" and "closed the connection" in err
+
+
 # -- the folder
 
 def test_removed_with_its_files(recorded):
@@ -204,6 +260,7 @@ def test_removed_with_its_files(recorded):
 def test_old_records_are_readable_where_none_can_be_made(tmp_path, ca, recorded):
     """The folder is another gateway's: listed, but not written."""
     records = {"directory": str(recorded.folder.path), "key_file": str(recorded.folder.key_file)}
+    RouteFile(tmp_path / "routes.yaml").write()
     with Gateway(tmp_path, ca, {"audit": {"records": records}}) as second:
         assert "another gateway" in second.log_lines("records_off")[0]["error"]
         assert ids(second) == IDS
