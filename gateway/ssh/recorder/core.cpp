@@ -250,11 +250,13 @@ void Core::finish(SessionState& session, const std::string& reason, SteadyTime a
   entry.reason = reason;
   if (session.failed && entry.incomplete.empty())
     entry.incomplete = "more than " + std::to_string(kHandleMost >> 20) + " MiB waited to be written";
-  writer.screens().ended(reason);
   write_final(entry);
+  {
+    const std::lock_guard lock(mutex_);
+    open_.erase(session.id);
+  }
+  writer.screens().ended(reason);  // last: who is told finds it ended
   session.writer.reset();
-  const std::lock_guard lock(mutex_);
-  open_.erase(session.id);
 }
 
 void Core::write_final(IndexEntry entry) {

@@ -28,6 +28,13 @@ Result<Fd> take_folder(const std::string& directory) {
 
 }  // namespace
 
+monitor::Recording recording_of(const Options& options) {
+  monitor::Recording out;
+  out.input = options.input;
+  out.exec_output = options.exec_output.count;
+  return out;
+}
+
 // ---- Handle ----
 
 Handle& Handle::operator=(Handle&& other) noexcept {
@@ -48,6 +55,8 @@ Written Handle::write(monitor::RecordEvent event, std::chrono::steady_clock::tim
     return Written::good;
   }
   const std::size_t cost = cost_of(event);
+  const std::size_t high =
+      core_->backlog.load(std::memory_order_relaxed) > kBacklogMost ? kHandleLow : kHandleHigh;
   const std::size_t waiting = state_->outstanding.load(std::memory_order_relaxed) + cost;
   if (waiting > kHandleMost) {
     state_->failed.store(true, std::memory_order_release);
@@ -55,7 +64,7 @@ Written Handle::write(monitor::RecordEvent event, std::chrono::steady_clock::tim
   }
   // Before the event is on its way: the thread looks at it after having taken an event, and so cannot miss
   // it.
-  if (waiting > kHandleHigh) state_->full.store(true, std::memory_order_seq_cst);
+  if (waiting > high) state_->full.store(true, std::memory_order_seq_cst);
   state_->outstanding.fetch_add(cost, std::memory_order_seq_cst);
   core_->backlog.fetch_add(cost, std::memory_order_relaxed);
   if (!core_->push(Event{state_, std::move(event), at, cost})) {
@@ -63,7 +72,7 @@ Written Handle::write(monitor::RecordEvent event, std::chrono::steady_clock::tim
     core_->backlog.fetch_sub(cost, std::memory_order_relaxed);
     return Written::failed;
   }
-  return waiting > kHandleHigh ? Written::full : Written::good;
+  return waiting > high ? Written::full : Written::good;
 }
 
 void Handle::close(std::string reason) {

@@ -30,9 +30,12 @@ namespace envgate::ssh::recorder {
 using Options = gateway::GatewaySettings::Audit::Records;
 
 inline constexpr std::size_t kHandleHigh = 512 * 1024;   // bytes waiting of one session; above it: full
-inline constexpr std::size_t kHandleLow = 128 * 1024;    // then, at or below it: low
+inline constexpr std::size_t kHandleLow = 64 * 1024;     // then, at or below it: low
 inline constexpr std::size_t kHandleMost = 8u << 20;     // whose owner goes on all the same has failed
-inline constexpr std::size_t kBacklogMost = 128u << 20;  // of all together
+inline constexpr std::size_t kBacklogMost = 128u << 20;  // of all; above it each is full above kHandleLow
+
+// What the settings say is recorded of a session; a policy may ask for less.
+monitor::Recording recording_of(const Options& options);
 
 struct Notice {
   enum class What : std::uint8_t {

@@ -56,9 +56,9 @@ Result<void> SessionWriter::begins(std::uint32_t channel) {
 Result<void> SessionWriter::on(const monitor::TerminalBegan& event, SteadyTime at) {
   if (auto begun = begins(event.channel); !begun) return begun;
   if (!recording_.terminal) {
-    const auto to = log();
-    return to ? (*to)->exec(event.channel, "terminal", event.command, offset(at))
-              : Result<void>(tl::unexpected(to.error()));
+    auto begun = log_command(event.channel, "terminal", event.command, at);
+    if (begun) unshown_.insert(event.channel);
+    return begun;
   }
   if (++made_ > kMostTerminals)
     return fail("session " + entry_.facts.session + " has opened " + std::to_string(kMostTerminals) +
@@ -83,9 +83,14 @@ Result<void> SessionWriter::on(const monitor::TerminalBegan& event, SteadyTime a
 
 Result<void> SessionWriter::on(const monitor::CommandBegan& event, SteadyTime at) {
   if (auto begun = begins(event.channel); !begun) return begun;
+  return log_command(event.channel, event.kind, event.command, at);
+}
+
+Result<void> SessionWriter::log_command(std::uint32_t channel, std::string_view kind,
+                                        std::string_view command, SteadyTime at) {
   const auto to = log();
   if (!to) return tl::unexpected(to.error());
-  auto written = (*to)->exec(event.channel, event.kind, event.command, offset(at));
+  auto written = (*to)->exec(channel, kind, command, offset(at));
   // No file's error: too many at once, then.
   if (!written && written.error().code == 0) written.error().code = EPROTO;
   return written;
@@ -99,7 +104,8 @@ Result<void> SessionWriter::on(const monitor::Output& event, SteadyTime at) {
     screens_.output(event.channel, event.bytes);
     return terminal.cast.output(event.bytes, since(terminal.began, at));
   }
-  if (!log_ || (event.stream == Stream::input && !recording_.input)) return {};
+  if (!log_ || unshown_.contains(event.channel)) return {};
+  if (event.stream == Stream::input && !recording_.input) return {};
   const auto stream = event.stream == Stream::output  ? record::Stream::stdout_
                       : event.stream == Stream::error ? record::Stream::stderr_
                                                       : record::Stream::stdin_;
@@ -138,6 +144,7 @@ Result<void> SessionWriter::on(const monitor::ChannelEnded& event, SteadyTime at
     terminals_.erase(found);
     return ended;
   }
+  unshown_.erase(event.channel);
   if (!log_) return {};
   return log_->closed(event.channel, event.bytes_to_target, event.bytes_to_client, offset(at));
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "gateway/settings.hpp"
 #include "gateway/ssh/monitor/policy.hpp"
@@ -63,6 +64,8 @@ class SessionWriter {
   Result<void> on(const monitor::Refused& event, SteadyTime at);
 
   Result<void> begins(std::uint32_t channel);  // Errors: it has been there before
+  Result<void> log_command(std::uint32_t channel, std::string_view kind, std::string_view command,
+                           SteadyTime at);
   Result<void> end_terminal(std::uint32_t channel, Terminal& terminal, SteadyTime at);
   Result<record::ActivityLog*> log();  // made at the first event that needs it
   Result<void> add_file(std::string name);
@@ -74,6 +77,7 @@ class SessionWriter {
   const SteadyTime began_;
   std::optional<record::ActivityLog> log_;
   std::map<std::uint32_t, Terminal> terminals_;
+  std::set<std::uint32_t> unshown_;  // terminals that the policy does not record
   Screens screens_;
   std::uint32_t last_channel_ = 0;
   unsigned made_ = 0;  // terminals
