@@ -7,11 +7,10 @@
 #include <fstream>
 
 #include "control/cli/exit_code.hpp"
-#include "control/cli/records_client.hpp"
+#include "control/cli/record_files.hpp"
 #include "control/cli/session_replay.hpp"
 #include "control/cli/table.hpp"
 #include "control/cli/terminal.hpp"
-#include "record/chained_file.hpp"
 #include "record/plain_text.hpp"
 #include "record/verify.hpp"
 
@@ -26,37 +25,12 @@ constexpr Option kText{"--text", 0, "", "plain text, without escape sequences"};
 constexpr Option kTerminal{"--terminal", 0, "N", "the terminal of this channel (default: the first)"};
 constexpr Option kVerifyOptions[] = {kKey, kAdminSocket};
 constexpr Option kReplayOptions[] = {kSpeed, kIdleLimit, kRaw, kTerminal, kAdminSocket};
-constexpr Option kExportOptions[] = {kText, kTerminal, kAdminSocket};
+constexpr Option kTo{"--to", 0, "PATH", "write the files of the record, and their chains, into this folder"};
+constexpr Option kExportOptions[] = {kText, kTo, kTerminal, kAdminSocket};
 
 // A file that is there is meant before a record of that name.
 bool is_on_gateway(const std::string& word) {
   return is_record_id(word) && !std::ifstream(word, std::ios::binary);
-}
-
-// A record that the gateway has, held against its chain here: what the gateway itself says of it is not
-// asked.
-Asked<record::Verdict> verify_remote(const RecordsClient& client, const std::string& id,
-                                     const std::string& name, std::uint64_t size,
-                                     const std::optional<record::PublicKey>& key) {
-  std::string chain;
-  const auto fetched = client.read(id, name + std::string(record::kChainSuffix), UINT64_MAX,
-                                   [&](std::string_view piece) { return chain += piece, true; });
-  if (!fetched) return tl::unexpected(fetched.error());
-  Refusal why;
-  const auto read_at = [&](std::uint64_t at, char* to, std::size_t most) -> Result<std::size_t> {
-    std::size_t got = 0;
-    while (got < most) {
-      const auto piece = client.range(id, name, at + got, most - got);
-      if (!piece) return why = piece.error(), fail(piece.error().message);
-      if (piece->empty()) break;
-      piece->copy(to + got, piece->size());
-      got += piece->size();
-    }
-    return got;
-  };
-  auto verdict = record::verify(read_at, size, chain, key);
-  if (!verdict) return refuse(verdict.error().message, why.code);
-  return std::move(*verdict);
 }
 
 int verify_record(const RecordsClient& client, const std::string& id,
@@ -66,7 +40,7 @@ int verify_record(const RecordsClient& client, const std::string& id,
   int worst = kOk;
   for (const Json& file : record->at("files")) {
     const auto name = file.at("name").get<std::string>();
-    const auto verdict = verify_remote(client, id, name, file.at("bytes").get<std::uint64_t>(), key);
+    const auto verdict = verify_remote(client, id, name, key);
     if (!verdict) {
       worst = std::max<int>(worst, complain(verdict.error().message, verdict.error().code));
       continue;
@@ -184,8 +158,16 @@ int run_replay(const Invocation& call) {
 }
 
 int run_export(const Invocation& call) {
-  if (!call.has("--text"))
-    return complain("session export needs --text: the record itself is the file's other form", kMisuse);
+  if (call.has("--to") == call.has("--text"))
+    return complain("session export needs --text, or --to FOLDER for the files themselves", kMisuse);
+  if (call.has("--to")) {
+    const std::string& id = call.words[0];
+    if (!is_on_gateway(id))
+      return complain(printable(id) + " is a file already; --to is for records that the gateway has",
+                      kMisuse);
+    const auto saved = save_files(RecordsClient(call), id, call.value("--to"));
+    return saved ? int{kOk} : complain(saved.error().message, saved.error().code);
+  }
   return with_cast(call, [](record::CastReader& cast) -> Result<void> {
     record::PlainText text;
     while (true) {
@@ -217,8 +199,9 @@ constexpr Command kCommands[] = {
      "the\n"
      "terminal would answer, changes to keys and mouse. Other players of asciicast v2 pass all of them.\n",
      run_replay},
-    {"session export", "RECORD", 1, 1, kExportOptions, "Print what a session showed, as text",
-     "\nWhat was typed over in a line is resolved; of programs that draw the whole screen, the pieces "
+    {"session export", "RECORD", 1, 1, kExportOptions, "Print what a session showed, or take its files",
+     "\n--text: what was typed over in a line is resolved; of programs that draw the whole screen, the "
+     "pieces "
      "remain.\n",
      run_export},
 };

@@ -184,6 +184,20 @@ def test_replay_and_export_by_id(recorded):
     assert "terminal 3" in envctl(recorded, "session", "replay", NEW, "--terminal", "3", status=3)[1]
 
 
+def test_the_files_themselves(recorded, tmp_path):
+    out, _ = envctl(recorded, "session", "export", OLD, "--to", tmp_path)
+    names = {f"{OLD}{end}" for end in (".jsonl", ".jsonl.chain", "-1.cast", "-1.cast.chain")}
+    assert {path.name for path in tmp_path.iterdir()} == names and len(out.splitlines()) == 4
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (recorded.folder.path / name).read_bytes()
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    _, err = envctl(recorded, "session", "export", OLD, "--to", tmp_path, status=1)
+    assert "File exists" in err
+    envctl(recorded, "session", "export", OLD, "--to", tmp_path, "--text", status=2)
+    _, err = envctl(recorded, "session", "export", tmp_path / f"{OLD}-1.cast", "--to", tmp_path, status=2)
+    assert "is a file already" in err
+
+
 def test_what_is_not_open_is_neither_watched_nor_killed(recorded):
     for verb in ("watch", "kill"):
         assert "not open" in envctl(recorded, "session", verb, OLD, status=3)[1]

@@ -195,6 +195,8 @@ void Core::on(Begin& item) {
   if (!is_id(session.id) || !sessions_.emplace(session.id, item.session).second) {
     fails(session, {"'" + session.id + "' is no new id of a session", EPROTO});
     session.writer.reset();
+    const std::lock_guard lock(mutex_);
+    if (!sessions_.contains(session.id)) open_.erase(session.id);
     return;
   }
   the_metrics().open.set(static_cast<std::int64_t>(sessions_.size()));

@@ -306,6 +306,14 @@ TEST_F(RecorderTest, AnIdIsUsedOnce) {
   EXPECT_EQ(entry("s-1").reason, "done");
 }
 
+TEST_F(RecorderTest, WhatIsNoIdIsNotRecorded) {
+  start();
+  Handle handle = open("../x-1");
+  ASSERT_TRUE(notices_.wait(Notice::What::failed));
+  EXPECT_TRUE(closed("../x-1"));
+  EXPECT_FALSE(std::filesystem::exists(dir_.path("x-1.json")));
+}
+
 TEST_F(RecorderTest, AFolderBelongsToOneGateway) {
   start();
   const auto second = Recorder::start(options_);
