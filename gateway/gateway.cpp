@@ -13,6 +13,7 @@
 #include "gateway/privileges.hpp"
 #include "gateway/ssh/audited.hpp"
 #include "gateway/ssh/monitor/audited.hpp"
+#include "gateway/ssh/recorder/recorder.hpp"
 
 namespace envgate::gateway {
 namespace {
@@ -141,6 +142,16 @@ Result<void> Gateway::bind_listeners() {
   return bound;
 }
 
+// Passthrough needs no records: without a folder for them the gateway serves on, and audited sessions are
+// refused.
+void Gateway::open_records(const GatewaySettings& settings) {
+  auto started = ssh::recorder::Recorder::start(settings.audit.records);
+  if (started)
+    recorder_ = std::move(*started);
+  else
+    log::info("records_off").error(started.error()).text("consequence", "audited SSH sessions are refused");
+}
+
 Result<void> Gateway::start() {
   const GatewaySettings& settings = snapshot_->values;
   router_ = std::make_unique<routing::Router>(routing_settings(settings));
@@ -171,6 +182,8 @@ Result<void> Gateway::start() {
   if (geteuid() == 0)
     log::warn("running_as_root")
         .text("remedy", "name an account in `user`; it is taken once the ports are bound");
+  open_records(settings);  // as the account that records are to belong to
+  if (audited_) audited_->recorder = recorder_.get();
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
   admin_->start();
@@ -224,6 +237,7 @@ void Gateway::publish(const SnapshotPtr& next, const TicketKeyPtr& key) {
   guard_.set_limits(guard_limits(next->values));
   router_->reload(routing_settings(next->values));
   if (audited_) audited_->reload(next->values);
+  if (recorder_) recorder_->set(next->values.audit.records);
   for (const auto& worker : workers_)
     worker->reactor.post([this, &w = *worker, values = values_of(next), key] {
       w.settings = values;
@@ -316,6 +330,7 @@ unsigned Gateway::stop() {
   acceptors_.clear();
   for (const auto& worker : workers_) worker->connections.cancel();
   workers_.clear();
+  if (recorder_) recorder_->stop();  // behind the sessions, which are closed now
   if (cut > 0) log::warn("connections_cut").number("connections", cut);
   log::info("stopped");
   return cut;

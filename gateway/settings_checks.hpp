@@ -20,5 +20,6 @@ void check_listeners(const GatewaySettings& s, const settings::Complain& complai
 void check_certificates(const GatewaySettings& s, const settings::Complain& complain);
 void check_routes(const GatewaySettings& s, const settings::Complain& complain);
 void check_http_limits(const GatewaySettings& s, const settings::Complain& complain);
+void check_records(const GatewaySettings& s, const settings::Complain& complain);
 
 }  // namespace envgate::gateway

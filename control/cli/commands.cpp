@@ -11,6 +11,7 @@
 #include "control/cli/machine_commands.hpp"
 #include "control/cli/op_commands.hpp"
 #include "control/cli/quota_commands.hpp"
+#include "control/cli/record_commands.hpp"
 #include "control/cli/session_commands.hpp"
 
 namespace envgate::cli {
@@ -37,6 +38,7 @@ const std::vector<Command>& all_commands() {
     add(gateway_commands());
     all.push_back(connect_command());
     all.push_back(heading("session", "Records of sessions"));
+    add(record_commands());
     add(session_commands());
     all.push_back(heading("config", "This installation"));
     all.push_back(config_explain_command());
