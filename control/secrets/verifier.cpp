@@ -32,7 +32,8 @@ Result<std::string> make_verifier(const backends::Secret& password) {
 
 bool verifies(const std::string& verifier, const backends::Secret& password) {
   const std::string again = hash_with(verifier, password);
-  return again.size() == verifier.size() && sodium_memcmp(again.data(), verifier.data(), again.size()) == 0;
+  return !again.empty() && again.size() == verifier.size() &&
+         sodium_memcmp(again.data(), verifier.data(), again.size()) == 0;
 }
 
 }  // namespace envgate::control::secrets
