@@ -134,7 +134,8 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     assert checked.ask("POST", "/api/gateway/credentials", asked)[0] == 409, "in passthrough"
     assert checked.ask("PATCH", path, {"spec": {"ssh": {"mode": "audited"}}}, Prefer="wait=60")[0] == 202
     assert checked.ask("POST", "/api/gateway/credentials", asked)[0] == 200
-    assert checked.ask("POST", "/api/gateway/wake", {"environment": asked["environment"], "why": "x"})[0] == 200
+    wake = {"environment": asked["environment"], "why": "x"}
+    assert checked.ask("POST", "/api/gateway/wake", wake)[0] == 200
     assert checked.ask("PUT", "/api/owners/ada/policy", {"ssh": {"forbid": ["pty"]}})[0] == 200
     assert checked.ask("PUT", "/api/owners/ada/totp")[0] == 200
     code = {"environment": asked["environment"], "code": "1"}
