@@ -80,6 +80,63 @@ json spec_schema() {
                                  {"disk", size()}})}});
 }
 
+json ssh_policy() {
+  return open_object({{"forbid", list(words({"agent", "x11", "local_forwarding", "remote_forwarding",
+                                             "unix_forwarding", "sftp", "exec", "shell", "pty"}))},
+                      {"record_input", flag()},
+                      {"force_command", text()}});
+}
+
+void add_owner_schemas(json& all) {
+  all["SshPolicy"] = ssh_policy();
+  all["Owner"] =
+      object({{"owner", text()}, {"policy", object({{"ssh", ref("SshPolicy")}})}, {"totp", flag()}});
+  all["OwnerKey"] = object({{"fingerprint", text()}, {"public_key", text()}, {"created_at", time_text()}});
+  all["Waking"] = object({{"state", words({"starting", "running", "failed", "stopped"})},
+                          {"position", whole()},
+                          {"step", text()},
+                          {"reason", text()},
+                          {"operation", nullable(text())}});
+  all["Credential"] = object({{"user", text()},
+                              {"credential", words({"certificate", "private_key", "password"})},
+                              {"secret", text()},
+                              {"host_keys", list(text())}});
+}
+
+void describe_owner(const std::string_view path, const std::string_view method, OperationSchemas& s) {
+  s.answer = method == "DELETE"
+                 ? object({{"owner", text()}, {"fingerprint", text()}, {"removed", flag()}}, {"fingerprint"})
+                 : ref("Owner");
+  if (path.ends_with("/policy")) s.body = open_object({{"ssh", ref("SshPolicy")}});
+  if (path.ends_with("/totp") && method == "PUT")
+    s.answer = object({{"owner", text()}, {"secret", text()}, {"uri", text()}});
+  if (!path.ends_with("/keys")) return;
+  s.answer = object({{"keys", list(ref("OwnerKey"))}, {"next", nullable(text())}});
+  if (method == "POST") s.status = 201, s.body = object({{"public_key", text()}}), s.answer = ref("OwnerKey");
+}
+
+void describe_gateway(const std::string_view path, OperationSchemas& s) {
+  if (path.ends_with("/credentials")) {
+    s.body = object({{"environment", text()},
+                     {"public_key", text()},
+                     {"customer", text()},
+                     {"source", text()},
+                     {"session", text()}});
+    s.answer = ref("Credential");
+  } else if (path.ends_with("/totp")) {
+    s.body = object({{"environment", text()}, {"code", text()}});
+    s.answer = object({{"ok", flag()}});
+  } else if (path.ends_with("/wake")) {
+    s.body = object({{"environment", text()}, {"why", text()}});
+    s.status = 202;
+    s.answer = ref("Waking");
+    s.others[200] = ref("Waking");
+  } else {
+    s.content_type = "text/event-stream";
+    s.answer = text();
+  }
+}
+
 json amounts() {
   return {{"cpu", number()},
           {"memory", size()},
@@ -101,7 +158,12 @@ json component_schemas() {
                            {"errors", list(object({{"pointer", text()}, {"message", text()}}))}},
                           {"errors"});
   all["Spec"] = spec_schema();
-  all["Policy"] = open_object({{"volumes", words({"keep", "remove"})}, {"allow_from", list(text())}});
+  all["Policy"] = open_object({{"volumes", words({"keep", "remove"})},
+                               {"allow_from", list(text())},
+                               {"start", words({"manual", "on_demand"})},
+                               {"shared_with", list(text())},
+                               {"ssh", ref("SshPolicy")}});
+  add_owner_schemas(all);
   all["NewEnvironment"] = object({{"name", text()},
                                   {"owner", text()},
                                   {"backend", words({"docker", "physical"})},
@@ -232,12 +294,13 @@ json component_schemas() {
                            {"checked_at", nullable(time_text())},
                            {"facts", {{"type", "object"}}}},
                           {"facts"});
-  all["NewToken"] =
-      object({{"name", text()}, {"role", words({"read", "operate", "admin"})}, {"expires_at", time_text()}},
-             {"role", "expires_at"});
+  all["NewToken"] = object({{"name", text()},
+                            {"role", words({"read", "gateway", "operate", "admin"})},
+                            {"expires_at", time_text()}},
+                           {"role", "expires_at"});
   all["Token"] = object({{"id", text()},
                          {"name", text()},
-                         {"role", words({"read", "operate", "admin"})},
+                         {"role", words({"read", "gateway", "operate", "admin"})},
                          {"created_at", time_text()},
                          {"expires_at", nullable(time_text())},
                          {"used_at", nullable(time_text())},
@@ -328,6 +391,10 @@ OperationSchemas schemas_of(const Operation& operation) {
   } else if (path == "/api/quotas/{owner}") {
     if (method != "DELETE") s.answer = ref("Quota");
     if (method == "PUT") s.body = ref("NewQuota");
+  } else if (path.starts_with("/api/owners")) {
+    describe_owner(path, method, s);
+  } else if (path.starts_with("/api/gateway")) {
+    describe_gateway(path, s);
   } else if (path == "/api/machines/import") {
     s.status = 201;
     s.body = list(ref("NewMachine"));

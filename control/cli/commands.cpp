@@ -10,6 +10,7 @@
 #include "control/cli/gateway_commands.hpp"
 #include "control/cli/machine_commands.hpp"
 #include "control/cli/op_commands.hpp"
+#include "control/cli/owner_commands.hpp"
 #include "control/cli/quota_commands.hpp"
 #include "control/cli/record_commands.hpp"
 #include "control/cli/session_commands.hpp"
@@ -28,6 +29,8 @@ const std::vector<Command>& all_commands() {
     add(event_commands());
     all.push_back(heading("quota", "Quotas: what an owner may have"));
     add(quota_commands());
+    all.push_back(heading("owner", "Owners: their keys, one-time codes and policy"));
+    add(owner_commands());
     all.push_back(heading("machine", "Physical machines"));
     add(machine_commands());
     all.push_back(heading("node", "Docker engines"));
