@@ -56,7 +56,7 @@ class Run {
 
  private:
   static UserauthSettings settings() {
-    return {.dummy_verifier = std::string(kVerifier), .max_requests = 20};
+    return {.host_key = "host key", .dummy_verifier = std::string(kVerifier), .max_requests = 20};
   }
 
   Step answered(const Step& step, std::uint8_t answer) {

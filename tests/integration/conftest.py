@@ -7,7 +7,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import audited  # noqa: E402
 from harness import Ca, EchoTarget, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
+from harness.machine import BIN, need  # noqa: E402
 from harness.routes import ENV, http, ssh  # noqa: E402
 from harness.victim import ENV as VICTIM  # noqa: E402
 from harness.victim import answer_each  # noqa: E402
@@ -32,17 +34,29 @@ def web():
         yield target
 
 
-@pytest.fixture(scope="module")
-def ssh_gateway(tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it: one environment, and its port `env_port`."""
+@pytest.fixture(scope="module", params=["passthrough", "audited"])
+def ssh_gateway(request, tmp_path_factory, ca, sshd):
+    """One gateway for a module whose tests change nothing in it: one environment, in either mode, and its port
+    `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
-    gateway = Gateway(directory, ca)
+    is_audited = request.param == "audited"
+    if is_audited:
+        need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+    gateway = Gateway(directory, ca, audited.settings(directory, sshd) if is_audited else None)
     gateway.env_port = gateway.ssh_port()
-    route = routes.set(ENV, ssh=ssh(gateway.env_port, sshd.port), kind="physical")
+    gateway.audited = is_audited
+    way = audited.ssh(gateway.env_port, sshd) if is_audited else ssh(gateway.env_port, sshd.port)
+    route = routes.set(ENV, ssh=way, kind="physical")
     with gateway:
         gateway.wait_route(route)
         yield gateway
+
+
+@pytest.fixture
+def entry(ssh_gateway, sshd):
+    """The sshd as clients of `ssh_gateway` see it."""
+    return audited.entry(sshd, ssh_gateway.directory, ENV) if ssh_gateway.audited else sshd
 
 
 # -- for the modules of attacks

@@ -19,13 +19,13 @@ from harness.ssh_clients import CLIENTS, OpenSsh
 
 
 @pytest.fixture(params=list(CLIENTS))
-def client(request, ssh_gateway, sshd, tmp_path):
-    return CLIENTS[request.param](sshd, ssh_gateway.env_port, tmp_path)
+def client(request, ssh_gateway, entry, tmp_path):
+    return CLIENTS[request.param](entry, ssh_gateway.env_port, tmp_path)
 
 
 @pytest.fixture
-def openssh(ssh_gateway, sshd, tmp_path):
-    return OpenSsh(sshd, ssh_gateway.env_port, tmp_path)
+def openssh(ssh_gateway, entry, tmp_path):
+    return OpenSsh(entry, ssh_gateway.env_port, tmp_path)
 
 
 def environment(client, **more):
@@ -125,7 +125,7 @@ def test_scp_there_and_back(client, tree, tmp_path):
     assert back.read_bytes() == BLOCK * 8
 
 
-def test_sftp_batch(openssh, tree, tmp_path, sshd):
+def test_sftp_batch(openssh, tree, tmp_path, entry):
     remote, back = tmp_path / "remote", tmp_path / "back"
     batch = f"mkdir {remote}\nput -r {tree}/* {remote}\nls -l {remote}\nget -r {remote} {back}\n"
     out = run([debian_tool("sftp"), *openssh.options, "-P", openssh.port, "-b", "-", openssh.where],
@@ -207,23 +207,23 @@ def test_socks_forward(client, echo, tmp_path):
 
 
 @pytest.fixture
-def agent(sshd, tmp_path):
+def agent(entry, tmp_path):
     """An ssh-agent that holds the test's key: its socket."""
     path = tmp_path / "agent"
     argv = [debian_tool("ssh-agent"), "-D", "-a", path]
     with Process("ssh-agent", argv, tmp_path / "agent.log") as process:
         process.wait_until(path.exists, "listening")
-        run([debian_tool("ssh-add"), "-q", sshd.key], env={**os.environ, "SSH_AUTH_SOCK": str(path)})
+        run([debian_tool("ssh-add"), "-q", entry.key], env={**os.environ, "SSH_AUTH_SOCK": str(path)})
         yield path
 
 
-def test_agent_forwarding(client, agent, sshd):
+def test_agent_forwarding(client, agent, entry):
     """The target sees the customer's key, and can use it to go on to a further server."""
     env = environment(client, SSH_AUTH_SOCK=str(agent))
     listed = run(client.command("ssh-add -l", agent=True), env=env).stdout.decode()
-    assert sshd.fingerprint_of_key() in listed
+    assert entry.fingerprint_of_key() in listed
     hop = (f"ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
-           f"-p {sshd.port} {sshd.user}@127.0.0.1 echo hopped")
+           f"-p {entry.port} {entry.user}@127.0.0.1 echo hopped")
     assert run(client.command(hop, agent=True), env=env).stdout == b"hopped\n"
 
 
@@ -240,18 +240,18 @@ def test_many_channels_on_one_connection(openssh, tmp_path):
 
 # -- through TLS on the https port, where the name in the handshake says which environment
 
-def test_openssl_as_proxy_command(ssh_gateway, sshd, tmp_path):
+def test_openssl_as_proxy_command(ssh_gateway, entry, tmp_path):
     proxy = (f"{debian_tool('openssl')} s_client -quiet -verify_quiet -verify_return_error "
              f"-CAfile {ssh_gateway.ca.file} -connect 127.0.0.1:{ssh_gateway.https_port} -servername %h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
+    client = OpenSsh(entry, 22, tmp_path, ssh_gateway.ssh_host(ENV),
                      ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr
 
 
-def test_envctl_connect_as_proxy_command(ssh_gateway, sshd, tmp_path):
+def test_envctl_connect_as_proxy_command(ssh_gateway, entry, tmp_path):
     proxy = contract.envctl_connect(ssh_gateway, "%h")
-    client = OpenSsh(sshd, 22, tmp_path, ssh_gateway.ssh_host(ENV),
+    client = OpenSsh(entry, 22, tmp_path, ssh_gateway.ssh_host(ENV),
                      ["-o", f"ProxyCommand={proxy}"])
     done = run(client.command("cat; exit 3"), input=BLOCK, check=False)
     assert (done.returncode, done.stdout == BLOCK) == (3, True), done.stderr

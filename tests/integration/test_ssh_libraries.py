@@ -37,10 +37,10 @@ def exchange(connection, data):
 # -- paramiko
 
 @pytest.fixture
-def client(ssh_gateway, sshd):
+def client(ssh_gateway, entry):
     ssh = paramiko.SSHClient()
-    ssh.load_host_keys(str(sshd.known_hosts(f"[127.0.0.1]:{ssh_gateway.env_port}")))
-    ssh.connect("127.0.0.1", ssh_gateway.env_port, sshd.user, key_filename=str(sshd.key), allow_agent=False,
+    ssh.load_host_keys(str(entry.known_hosts(f"[127.0.0.1]:{ssh_gateway.env_port}")))
+    ssh.connect("127.0.0.1", ssh_gateway.env_port, entry.user, key_filename=str(entry.key), allow_agent=False,
                 look_for_keys=False, timeout=20 * SLOW)
     yield ssh
     ssh.close()
@@ -106,12 +106,12 @@ def test_paramiko_rekey(client):
 
 # -- AsyncSSH
 
-def with_asyncssh(ssh_gateway, sshd, use):
+def with_asyncssh(ssh_gateway, entry, use):
     """Runs `use(connection)` over a connection through the gateway."""
     async def go():
-        async with asyncssh.connect("127.0.0.1", ssh_gateway.env_port, username=sshd.user,
-                                    client_keys=[str(sshd.key)],
-                                    known_hosts=str(sshd.known_hosts(f"[127.0.0.1]:{ssh_gateway.env_port}")),
+        async with asyncssh.connect("127.0.0.1", ssh_gateway.env_port, username=entry.user,
+                                    client_keys=[str(entry.key)],
+                                    known_hosts=str(entry.known_hosts(f"[127.0.0.1]:{ssh_gateway.env_port}")),
                                     agent_path=None, config=None) as connection:
             return await use(connection)
     return asyncio.run(asyncio.wait_for(go(), 60 * SLOW))
@@ -132,16 +132,16 @@ async def exchange_stream(port, data):
         writer.close()
 
 
-def test_asyncssh_commands_at_once(ssh_gateway, sshd):
+def test_asyncssh_commands_at_once(ssh_gateway, entry):
     async def use(connection):
         async def one(number):
             done = await connection.run(f"cat; exit {number}", input=f"{number}\n" * 1000)
             return done.exit_status, done.stdout
         return await asyncio.gather(*map(one, range(9)))
-    assert with_asyncssh(ssh_gateway, sshd, use) == [(n, f"{n}\n" * 1000) for n in range(9)]
+    assert with_asyncssh(ssh_gateway, entry, use) == [(n, f"{n}\n" * 1000) for n in range(9)]
 
 
-def test_asyncssh_sftp(ssh_gateway, sshd, tmp_path):
+def test_asyncssh_sftp(ssh_gateway, entry, tmp_path):
     source, there, back = tmp_path / "source", tmp_path / "there", tmp_path / "back"
     source.write_bytes(BLOCK * 8)
 
@@ -150,11 +150,11 @@ def test_asyncssh_sftp(ssh_gateway, sshd, tmp_path):
             await sftp.put(str(source), str(there))
             await sftp.get(str(there), str(back))
             return (await sftp.stat(str(there))).size
-    assert with_asyncssh(ssh_gateway, sshd, use) == 8 * len(BLOCK)
+    assert with_asyncssh(ssh_gateway, entry, use) == 8 * len(BLOCK)
     assert back.read_bytes() == source.read_bytes()
 
 
-def test_asyncssh_forwards(ssh_gateway, sshd, echo):
+def test_asyncssh_forwards(ssh_gateway, entry, echo):
     async def use(connection):
         local = await connection.forward_local_port("127.0.0.1", 0, "127.0.0.1", echo.port)
         remote = await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", echo.port)
@@ -163,25 +163,25 @@ def test_asyncssh_forwards(ssh_gateway, sshd, echo):
         local.close()
         remote.close()
         return [result == BLOCK for result in results]
-    assert with_asyncssh(ssh_gateway, sshd, use) == [True, True]
+    assert with_asyncssh(ssh_gateway, entry, use) == [True, True]
 
 
-def test_asyncssh_terminal(ssh_gateway, sshd):
+def test_asyncssh_terminal(ssh_gateway, entry):
     async def use(connection):
         async with connection.create_process(term_type="xterm", term_size=(132, 43)) as process:
             process.stdin.write("stty size; exit 6\n")
             output = await process.stdout.read()
             await process.wait()
             return output, process.exit_status
-    output, status = with_asyncssh(ssh_gateway, sshd, use)
+    output, status = with_asyncssh(ssh_gateway, entry, use)
     assert "43 132" in output and status == 6
 
 
-def test_a_second_connection_is_not_disturbed_by_the_first_ones_end(ssh_gateway, sshd, client):
+def test_a_second_connection_is_not_disturbed_by_the_first_ones_end(ssh_gateway, entry, client):
     """Two customers' sessions on one port: one is cut, the other goes on."""
     other = paramiko.SSHClient()
     other.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    other.connect("127.0.0.1", ssh_gateway.env_port, sshd.user, key_filename=str(sshd.key), allow_agent=False,
+    other.connect("127.0.0.1", ssh_gateway.env_port, entry.user, key_filename=str(entry.key), allow_agent=False,
                   look_for_keys=False)
     stdin, stdout, _ = client.exec_command("cat")
     stdin.write(b"before ")

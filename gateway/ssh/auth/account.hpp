@@ -14,10 +14,13 @@
 namespace envgate::ssh::auth {
 
 struct Account {
-  bool known = false;  // false: nobody, and nothing below counts
+  bool known = false;  // false: nobody, and nothing below counts, but the cost of `verifier`
   std::vector<PublicKey> keys;
-  std::function<bool(const PublicKey&)> also_authorized;  // beside `keys`; may be empty. Called, never kept
-  std::string verifier;                                   // crypt(3); empty: there is no password
+  std::function<bool(const PublicKey&)> also_authorized;  // beside `keys`; may be empty
+  // crypt(3); empty: there is no password. For who is not known, or may have none, it may be another's, of
+  // the kind that the known have: a password is checked against it for the time that it takes, and never
+  // right.
+  std::string verifier;
   bool password_allowed = true;
   bool totp = false;                    // a verification code is asked for after whatever came first
   std::vector<PublicKey> trusted;       // CAs whose certificates are believed

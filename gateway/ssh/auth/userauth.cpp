@@ -182,8 +182,8 @@ Step Userauth::try_password(std::string_view password) {
     return failure("password_too_long", "the password is too long");
   if (password.find('\0') != password.npos) return failure("bad_password", "the password has a NUL");
   state_ = State::check_password;
-  return CheckPassword{gateway::Secret(password),
-                       has_password() ? account_.verifier : settings_.dummy_verifier};
+  const bool usable = gateway::is_usable_verifier(account_.verifier);
+  return CheckPassword{gateway::Secret(password), usable ? account_.verifier : settings_.dummy_verifier};
 }
 
 Step Userauth::password_checked(bool right) {

@@ -76,7 +76,8 @@ class Userauth {
   // `session_id`: the exchange hash of the connection's first key exchange.
   Userauth(UserauthSettings settings, std::string session_id, IpAddress peer);
 
-  // SSH_MSG_USERAUTH_REQUEST or _INFO_RESPONSE, type byte first.
+  // SSH_MSG_USERAUTH_REQUEST or _INFO_RESPONSE, type byte first. `payload` is the caller's to wipe: it may
+  // have a password in it.
   Step take(std::string_view payload, std::chrono::sys_seconds now);
 
   // Requires, of each: the last Step asked for it.

@@ -1,6 +1,7 @@
 #include "gateway/ssh/monitor/monitor.hpp"
 
 #include <openssl/rand.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <optional>
@@ -23,8 +24,10 @@ using gateway::Offence;
 using gateway::Worker;
 
 constexpr std::chrono::seconds kTargetLogin{30};  // the target's key exchange and login
+constexpr std::size_t kJumpsMost = 16;            // that look for their way at once
+constexpr std::uint32_t kSshPort = 22;
 constexpr std::chrono::seconds kPingEvery{15}, kPongWithin{60};
-constexpr std::uint32_t kByApplication = 11, kNoMoreAuthMethods = 14;  // RFC 4253 section 11.1
+constexpr std::uint32_t kByApplication = 11;  // RFC 4253 section 11.1
 
 std::chrono::sys_seconds wall_clock() {
   return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -71,6 +74,9 @@ class Monitor final : loop::Timer {
   bool target_answered();
   void admitted();
   bool relayed();
+  loop::Task<void> pass_on(Jump asked);
+  loop::Task<Fd> way_to(Jump asked, std::string& refusal);
+  bool may_pass_on(const routing::Route& route, std::uint32_t port) const;
 
   bool send(const ToSession& message, int descriptor = -1);
   void end(std::string_view reason, std::string text, std::uint32_t code = kByApplication);
@@ -98,6 +104,9 @@ class Monitor final : loop::Timer {
   std::string login_;
   net::Socket target_;
   std::string target_identification_;
+  bool jump_ = false;  // there is no target: connections are passed on
+  loop::Scope jumps_;
+  std::vector<gateway::Permit> jump_permits_;
   loop::Time pinged_{}, ponged_{};
   std::optional<Ended> ended_;
 };
@@ -253,6 +262,8 @@ loop::Task<auth::Account> Monitor::find_account(std::string user) {
   const auto name = parse_entry_name(user);
   if (!name) co_return jump_account(audited_);
   const Lookup lookup = co_await gateway::find_route(worker_, name->env);
+  // A plain name that no environment has is anybody's own, as `ssh -J` sends it.
+  if (lookup.outcome == Lookup::Outcome::absent && name->login.empty()) co_return jump_account(audited_);
   if (lookup.outcome != Lookup::Outcome::found) co_return auth::Account{};
   route_ = lookup.route;
   session_->route = route_;
@@ -378,8 +389,8 @@ loop::Task<bool> Monitor::log_in_onward() {
 loop::Task<void> Monitor::go_on(auth::Identity identity) {
   identity_ = std::move(identity);
   state_ = State::onward;
-  if (!route_)
-    co_return end("jump_only", "only environments can be entered here: use root+ENVIRONMENT as the user");
+  jump_ = !route_ || route_->ssh.mode != routing::SshMode::audited;
+  if (jump_) co_return admitted();
   if (!may_enter()) co_return;
   bool good = co_await connect_target();
   if (!good) co_return;
@@ -389,6 +400,7 @@ loop::Task<void> Monitor::go_on(auth::Identity identity) {
 
 void Monitor::admitted() {
   Admit admit;
+  admit.jump = jump_;
   if (!send(admit)) return;
   state_ = State::relaying;
   disarm();
@@ -412,7 +424,79 @@ bool Monitor::relayed() {
     over_ = true;
     return true;
   }
-  return std::holds_alternative<Record>(said_);
+  if (auto* const asked = std::get_if<Jump>(&said_); asked && jump_ && jumps_.size() < kJumpsMost) {
+    jumps_.start(pass_on(std::move(*asked)));
+    return true;
+  }
+  return !jump_ && std::holds_alternative<Record>(said_);
+}
+
+// ---- jumps ----
+
+// Whether this customer may go there: it is the environment that he named, or his key is authorized there.
+bool Monitor::may_pass_on(const routing::Route& route, std::uint32_t port) const {
+  const bool port_of_ssh = port == kSshPort || port == route.ssh.listen_port;
+  const bool named = route_ && route_->env == route.env;
+  const bool authorized =
+      !identity_.key_blob.empty() && audited_.keys.authorized(route.env, identity_.key_blob);
+  return port_of_ssh && (named || authorized);
+}
+
+// A connected socket to where `asked` leads, or why there is none.
+loop::Task<Fd> Monitor::way_to(Jump asked, std::string& refusal) {
+  refusal =
+      "there is no environment " + asked.host + " for you here";  // the same for all that one may not know
+  std::optional<routing::EnvId> env = routing::EnvId::parse_folded(asked.host);
+  if (const auto name = worker_.shared.domain.parse(asked.host);
+      name && name->kind == routing::HostName::Kind::ssh)
+    env = name->env;
+  if (!env) co_return Fd();
+  const Lookup lookup = co_await gateway::find_route(worker_, *env);
+  if (lookup.outcome != Lookup::Outcome::found || !may_pass_on(*lookup.route, asked.port)) co_return Fd();
+  const routing::Route& route = *lookup.route;
+  if (route.ssh.mode == routing::SshMode::audited) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) co_return Fd();
+    Fd outer(ends[0]);
+    worker_.serve(watch_over(worker_, Arrival{arrival_.via, arrival_.peer, lookup.route, {}, Fd(ends[1])}));
+    co_return outer;
+  }
+  refusal = "environment " + route.env.str() + " is " + std::string(to_string(route.state));
+  if (route.state != routing::State::running) co_return Fd();
+  refusal = "environment " + route.env.str() + " does not allow your address";
+  if (!route.services().allow_from.empty() &&
+      !any_contains(route.services().allow_from, arrival_.peer.address))
+    co_return Fd();
+  refusal = "environment " + route.env.str() + " has too many connections; try again later";
+  gateway::Permit permit;
+  if (worker_.shared.guard.admit(route.env, route.services().limits.connections, worker_.reactor.now(),
+                                 permit) != gateway::Refusal::none)
+    co_return Fd();
+  refusal = "environment " + route.env.str() + " refuses the connection, or does not answer";
+  net::Socket target;
+  auto connected = co_await net::connect(worker_.reactor, route.ssh_target(),
+                                         worker_.reactor.after(worker_.settings->timeouts.connect), target);
+  if (!connected) co_return Fd();
+  jump_permits_.push_back(std::move(permit));
+  refusal.clear();
+  co_return target.release();
+}
+
+loop::Task<void> Monitor::pass_on(Jump asked) {
+  const std::uint32_t id = asked.id;
+  const std::string host = asked.host;
+  std::string refusal;
+  const Fd socket = co_await way_to(std::move(asked), refusal);
+  const bool open = static_cast<bool>(socket);
+  if (!open) gateway::Metrics::refused("jump_refused");
+  if (gateway::AccessLog::enabled())
+    worker_.access_log
+        .line("ssh_jump", {}, nullptr, arrival_.peer.address.to_string(), open ? "success" : "failure",
+              identity_.user)
+        ->text("to", host)
+        .text("reason", open ? "" : refusal)
+        .number("session", static_cast<std::int64_t>(session_->id));
+  send(JumpAnswer{id, open ? "" : refusal}, open ? socket.get() : -1);
 }
 
 // A process that does not answer is stuck, whatever a peer has done to it: it ends.

@@ -52,12 +52,12 @@ Result<void> ClientLeg::handshake(Fd socket, std::string_view seed) {
   fd_ = socket.get();
   if (ssh_bind_accept_fd(bind_, session_, socket.release()) != SSH_OK)
     return tl::unexpected(failure("accept"));
+  // Before the exchange: a client may send its first request together with the end of it, as dropbear does.
+  if (!take(kServiceRequest, kServiceRequest, *this) || !take(kFirstOfUserauth, kLastOfUserauth, *this))
+    return fail("out of memory");
   if (ssh_handle_key_exchange(session_) != SSH_OK) return tl::unexpected(failure("key exchange"));
   polling_ = ssh_event_new();
-  const bool taken =
-      take(kServiceRequest, kServiceRequest, *this) && take(kFirstOfUserauth, kLastOfUserauth, *this);
-  if (!taken || !polling_ || ssh_event_add_session(polling_, session_) != SSH_OK)
-    return fail("out of memory");
+  if (!polling_ || ssh_event_add_session(polling_, session_) != SSH_OK) return fail("out of memory");
   return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include "gateway/ssh/monitor/messages.hpp"
 #include "gateway/ssh/monitor/packet_socket.hpp"
+#include "gateway/ssh/session/jump.hpp"
 #include "gateway/ssh/session/login.hpp"
 #include "gateway/ssh/session/relay.hpp"
 #include "gateway/ssh/session/sandbox.hpp"
@@ -40,7 +41,10 @@ int run_session(Fd client_socket, Fd monitor) {
   const auto admitted = log_in(link, std::move(client_socket), client, target);
   if (!admitted) return kDone;
   lift_login_bounds();
-  relay(link, client, target, admitted->policy);
+  if (admitted->jump)
+    serve_jumps(link, client);
+  else
+    relay(link, client, target, admitted->policy);
   return kDone;
 }
 

@@ -56,6 +56,7 @@ bool Leg::take(std::uint8_t first, std::uint8_t last, PacketSink& sink) {
 }
 
 bool Leg::send(std::string_view payload) { return packets_send(session_, payload.data(), payload.size()); }
+void Leg::flush() { packets_flush(session_); }
 std::size_t Leg::pending() const { return packets_pending(session_); }
 bool Leg::broken() const { return packets_broken(session_); }
 void Leg::read(bool on) { packets_read(session_, on); }

@@ -39,6 +39,7 @@ class Leg {
   Leg& operator=(const Leg&) = delete;
 
   bool send(std::string_view payload);
+  void flush();                 // what was sent leaves now, as far as the socket takes it
   std::size_t pending() const;  // bytes that were sent and are kept, since the socket takes no more
   bool broken() const;          // closed by the peer, or by a violation of the protocol
   void read(bool on);           // whether what its peer sends is read

@@ -1,5 +1,7 @@
 #include "gateway/ssh/session/libssh_packets.h"
 
+#include <poll.h>
+
 #include "config.h"
 #include "libssh/priv.h"
 
@@ -41,7 +43,9 @@ struct packets_tap* packets_take(ssh_session session, uint8_t first, uint8_t las
   tap->callbacks.callbacks = tap->table;
   tap->callbacks.user = tap;
   for (int i = 0; i <= last - first; ++i) tap->table[i] = handle;
-  if (ssh_list_prepend(session->packet_callbacks, &tap->callbacks) == SSH_OK) return tap;
+  // Before the banners there is no list yet; libssh then appends its own to it.
+  if (session->packet_callbacks == NULL) session->packet_callbacks = ssh_list_new();
+  if (session->packet_callbacks != NULL && ssh_list_prepend(session->packet_callbacks, &tap->callbacks) == SSH_OK) return tap;
   free(tap);
   return NULL;
 }
@@ -51,6 +55,19 @@ void packets_free(struct packets_tap* tap) { free(tap); }
 bool packets_send(ssh_session session, const void* payload, size_t size) {
   if (ssh_buffer_add_data(session->out_buffer, payload, (uint32_t)size) != SSH_OK) return false;
   return ssh_packet_send(session) == SSH_OK && !packets_broken(session);
+}
+
+void packets_flush(ssh_session session) {
+  ssh_socket socket = session->socket;
+  if (!ssh_socket_is_open(socket)) return;
+  // libssh takes EAGAIN for the end of the connection, so it must not see one.
+  struct pollfd look = {ssh_socket_get_fd(socket), POLLOUT, 0};
+  if (ssh_socket_buffered_write_bytes(socket) > 0 && poll(&look, 1, 0) == 1 && (look.revents & POLLOUT)) {
+    ssh_socket_set_write_wontblock(socket);
+    ssh_socket_nonblocking_flush(socket);
+  }
+  ssh_poll_handle handle = ssh_socket_is_open(socket) ? ssh_socket_get_poll_handle(socket) : NULL;
+  if (handle != NULL && ssh_socket_buffered_write_bytes(socket) == 0) ssh_poll_remove_events(handle, POLLOUT);
 }
 
 size_t packets_pending(ssh_session session) {

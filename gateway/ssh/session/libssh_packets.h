@@ -28,6 +28,10 @@ void packets_free(struct packets_tap* tap);  // after ssh_free of its session
 // Sends a payload, its type byte first. Never blocks: what the socket does not take is kept.
 bool packets_send(ssh_session session, const void* payload, size_t size);
 
+// Lets go what packets_send has kept back: libssh writes the first packet at once, and keeps the others until
+// poll(2) has said that they may be written, which costs a call for each. Called at the end of a turn.
+void packets_flush(ssh_session session);
+
 // Bytes that are kept, since the socket takes no more or keys are being exchanged anew.
 size_t packets_pending(ssh_session session);
 

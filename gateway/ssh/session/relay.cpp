@@ -4,11 +4,13 @@
 #include <poll.h>
 
 #include <chrono>
+#include <memory>
+
+#include "gateway/ssh/session/connection/connection.hpp"
 
 namespace envgate::ssh::session {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using monitor::Who;
 
 constexpr std::size_t kPendingMost =
@@ -16,7 +18,6 @@ constexpr std::size_t kPendingMost =
 constexpr std::size_t kRecordsMost = 256 * 1024;                   // and for the monitor
 constexpr std::chrono::seconds kLastWords{5};                      // for what an end has left to send
 constexpr std::uint32_t kProtocolError = 2, kConnectionLost = 10;  // RFC 4253 section 11.1
-constexpr std::uint8_t kChannelData = 94, kChannelExtendedData = 95;
 
 struct FreeEvent {
   void operator()(ssh_event event) const { ssh_event_free(event); }
@@ -28,25 +29,24 @@ class Relay {
       : link_(link),
         client_(client),
         target_(target),
-        from_client_(*this, target, Who::client),
-        from_target_(*this, client, Who::target) {
-    (void)policy;
-  }
+        from_client_(*this, Side::client),
+        from_target_(*this, Side::target),
+        connection_(policy,
+                    [this](monitor::RecordEvent event) { link_.send(monitor::Record{std::move(event)}); }) {}
   void run();
 
  private:
   // What one leg sends, on its way to the other.
   struct Direction final : PacketSink {
-    Direction(Relay& relay, Leg& to, Who who) : owner(relay), other(to), from(who) {}
-    void packet(std::string_view payload) override { owner.pass(*this, payload); }
+    Direction(Relay& relay, Side side) : owner(relay), from(side) {}
+    void packet(std::string_view payload) override { owner.pass(from, payload); }
     Relay& owner;
-    Leg& other;
-    const Who from;
-    std::uint64_t bytes = 0;
+    const Side from;
   };
 
   bool begin();
-  void pass(Direction& direction, std::string_view payload);
+  Leg& leg(Side side) { return side == Side::client ? static_cast<Leg&>(client_) : target_; }
+  void pass(Side from, std::string_view payload);
   void watch_link();
   void turn();
   void hear_monitor();
@@ -58,26 +58,34 @@ class Relay {
   ClientLeg& client_;
   TargetLeg& target_;
   Direction from_client_, from_target_;
+  Connection connection_;
   std::unique_ptr<std::remove_pointer_t<ssh_event>, FreeEvent> event_{ssh_event_new()};
   bool link_writes_ = false;
+  bool link_ready_ = false;
   bool over_ = false;
   monitor::Ended ended_;
 };
 
-int link_is_ready(socket_t, int, void*) { return 0; }  // it is looked at after each turn
+int link_is_ready(socket_t, int, void* ready) {
+  *static_cast<bool*>(ready) = true;
+  return 0;
+}
 
-void Relay::pass(Direction& direction, std::string_view payload) {
+void Relay::pass(Side from, std::string_view payload) {
   if (over_) return;
-  const auto type = static_cast<std::uint8_t>(payload[0]);
-  if (type == kChannelData || type == kChannelExtendedData) direction.bytes += payload.size();
-  direction.other.send(payload);
+  Verdict verdict = connection_.take(from, payload, Clock::now());
+  if (verdict.action == Verdict::Action::violation)
+    return over(from == Side::client ? Who::client : Who::target, true, std::move(verdict.text));
+  if (verdict.action == Verdict::Action::pass)
+    leg(other(from)).send(verdict.replacement ? std::string_view(*verdict.replacement) : payload);
+  for (const Verdict::Reply& reply : verdict.replies) leg(reply.to).send(reply.payload);
 }
 
 bool Relay::begin() {
   link_.stop_blocking();
   return event_ && client_.relay_to(from_client_) && target_.relay_to(from_target_) &&
          client_.join(event_.get()) && target_.join(event_.get()) &&
-         ssh_event_add_fd(event_.get(), link_.fd(), POLLIN, link_is_ready, nullptr) == SSH_OK;
+         ssh_event_add_fd(event_.get(), link_.fd(), POLLIN, link_is_ready, &link_ready_) == SSH_OK;
 }
 
 void Relay::watch_link() {
@@ -86,7 +94,7 @@ void Relay::watch_link() {
   link_writes_ = writes;
   ssh_event_remove_fd(event_.get(), link_.fd());
   ssh_event_add_fd(event_.get(), link_.fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN),
-                   link_is_ready, nullptr);
+                   link_is_ready, &link_ready_);
 }
 
 void Relay::turn() {
@@ -94,9 +102,13 @@ void Relay::turn() {
   client_.read(recorded && target_.pending() < kPendingMost);
   target_.read(recorded && client_.pending() < kPendingMost);
   watch_link();
+  link_ready_ = false;
   ssh_event_dopoll(event_.get(), -1);
-  link_.flush();
-  hear_monitor();
+  client_.flush();
+  target_.flush();
+  if (link_ready_ || link_.pending() > 0) link_.flush();
+  if (link_ready_) hear_monitor();
+  if (link_.gone()) over(Who::monitor, false, "the gateway has ended");
   note_ends();
 }
 
@@ -111,7 +123,7 @@ void Relay::over(Who who, bool violation, std::string text) {
 void Relay::hear_monitor() {
   while (auto received = link_.next()) {
     if (std::holds_alternative<monitor::Ping>(received->message)) {
-      link_.send(monitor::Pong{from_client_.bytes, from_target_.bytes});
+      link_.send(monitor::Pong{connection_.bytes_to(Side::target), connection_.bytes_to(Side::client)});
     } else if (const auto* const end = std::get_if<monitor::End>(&received->message)) {
       client_.disconnect(end->reason, end->text);
       over(Who::monitor, false, end->text);
@@ -119,7 +131,6 @@ void Relay::hear_monitor() {
       over(Who::monitor, true, "out of turn");
     }
   }
-  if (link_.gone()) over(Who::monitor, false, "the gateway has ended");
 }
 
 void Relay::note_ends() {
@@ -135,8 +146,9 @@ void Relay::note_ends() {
 
 // What has not left yet, before the sockets are closed.
 void Relay::last_words() {
-  ended_.bytes_to_target = from_client_.bytes;
-  ended_.bytes_to_client = from_target_.bytes;
+  connection_.end(Clock::now());
+  ended_.bytes_to_target = connection_.bytes_to(Side::target);
+  ended_.bytes_to_client = connection_.bytes_to(Side::client);
   if (ended_.who == Who::target)
     client_.disconnect(ended_.violation ? kProtocolError : kConnectionLost,
                        ended_.violation ? "the environment broke the protocol"

@@ -44,7 +44,7 @@ class Plink:
         self.environment = {"HOME": str(directory)}
         self.port, self.where = port, f"{sshd.user}@127.0.0.1"
         self.options = ["-batch", "-P", str(port), "-i", str(key)]
-        for kind in ("ed25519", "ecdsa", "rsa"):
+        for kind in sshd.host_key_kinds:
             self.options += ["-hostkey", sshd.fingerprint(kind)]
 
     def command(self, *words, agent=False):

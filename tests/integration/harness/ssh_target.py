@@ -4,6 +4,7 @@ import os
 import pwd
 import socket
 
+from .audited import SecretFile
 from .machine import debian_tool, need
 from .ports import free_port
 from .process import Process, run
@@ -30,6 +31,7 @@ MaxStartups 500
 MaxSessions 100
 LogLevel VERBOSE
 AcceptEnv LANG TEST_*
+TrustedUserCAKeys {user_ca}
 Subsystem sftp {sftp}
 """
 
@@ -43,6 +45,8 @@ class Sshd:
         self.port = port or free_port()
         self.user = pwd.getpwuid(os.getuid()).pw_name
         self.key = directory / "id_ed25519"
+        self.host_keys, self.host_key_kinds = directory, ("ed25519", "ecdsa", "rsa")
+        self.user_ca = SecretFile(directory / "user_ca")  # for gateways that log in by certificate
         if os.getuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # sshd refuses to start as root without it
         self._make_keys()
@@ -68,7 +72,9 @@ class Sshd:
         host_keys = "\n".join(f"HostKey {self.directory}/host_{kind}" for kind in ("ed25519", "ecdsa", "rsa"))
         self.config = self.directory / "sshd_config"
         self.config.write_text(CONFIG.format(port=self.port, address=self.address, directory=self.directory,
-                                             host_keys=host_keys, sftp=sftp))
+                                             host_keys=host_keys, sftp=sftp,
+                                             user_ca=self.directory / "user_ca.pub"))
+        (self.directory / "user_ca.pub").write_text(self.user_ca.line() + "\n")
 
     def start(self):
         self.process = Process("sshd", [self.sshd, "-D", "-e", "-f", self.config],
@@ -86,13 +92,13 @@ class Sshd:
     def known_hosts(self, *names):
         """A known_hosts file in which the names (as ssh writes them:
         "[127.0.0.1]:50022") have this server's keys."""
-        path = self.directory / ("known_hosts_" + "".join(c for c in "_".join(names) if c.isalnum()))
-        keys = [(self.directory / f"host_{k}.pub").read_text().split() for k in ("ed25519", "ecdsa", "rsa")]
+        path = self.host_keys / ("known_hosts_" + "".join(c for c in "_".join(names) if c.isalnum()))
+        keys = [(self.host_keys / f"host_{kind}.pub").read_text().split() for kind in self.host_key_kinds]
         path.write_text("".join(f"{name} {key[0]} {key[1]}\n" for name in names for key in keys))
         return path
 
     def fingerprint(self, kind="ed25519"):
-        return self._fingerprint(self.directory / f"host_{kind}.pub")
+        return self._fingerprint(self.host_keys / f"host_{kind}.pub")
 
     def fingerprint_of_key(self):
         return self._fingerprint(f"{self.key}.pub")

@@ -209,6 +209,67 @@ TEST_F(KeyLoginTest, TheCodeFollowsWherePasswordsAreOff) {
   EXPECT_EQ(settled(answer("123456")), "accepted");
 }
 
+// ---- bound to a host key ----
+
+class HostBoundTest : public KeyLoginTest {
+ protected:
+  HostBoundTest() { settings_.host_key = host_key_; }
+  // As OpenSSH's PROTOCOL, section 3.1, has it: `host_key` behind the key, and in what is signed.
+  std::string fields(bool is_signed, std::string_view host_key) {
+    return Writer()
+        .boolean(is_signed)
+        .string("ssh-ed25519")
+        .string(pair_.key.blob())
+        .string(host_key)
+        .bytes();
+  }
+  std::string bound_offer(std::string_view host_key) {
+    return request(user_, kBound, fields(false, host_key));
+  }
+  std::string bound_login(std::string_view host_key, std::string_view signed_host_key) {
+    const std::string data =
+        Writer().string(session_id_).raw(request(user_, kBound, fields(true, signed_host_key))).bytes();
+    return request(user_, kBound,
+                   fields(true, host_key) + Writer().string(sign(pair_, "ssh-ed25519", data)).bytes());
+  }
+
+  static constexpr std::string_view kBound = "publickey-hostbound-v00@openssh.com";
+  std::string host_key_ = make_pair(KeyType::ed25519).key.blob();
+};
+
+TEST_F(HostBoundTest, ALoginBoundToThisHostKeyLetsIn) {
+  EXPECT_EQ(fresh(bound_offer(host_key_)), "no failure");
+  const Step step = settle(bound_login(host_key_, host_key_));
+  ASSERT_EQ(reason(step), "accepted");
+  EXPECT_EQ(std::get<Accepted>(step).identity.method, "publickey");
+}
+
+TEST_F(HostBoundTest, OneThatIsBoundToAnotherDoesNot) {
+  const std::string other = make_pair(KeyType::ed25519).key.blob();
+  EXPECT_EQ(fresh(bound_offer(other)), "other_host_key");
+  EXPECT_EQ(fresh(bound_login(other, other)), "other_host_key");
+  EXPECT_EQ(fresh(bound_login(host_key_, other)), "bad_signature");
+  EXPECT_EQ(fresh(bound_login("", "")), "other_host_key");
+}
+
+TEST_F(HostBoundTest, ASignatureIsOfItsOwnMethod) {
+  const std::string plain = userauth_data({session_id_, user_, "ssh-ed25519"}, pair_.key.blob());
+  EXPECT_EQ(
+      fresh(request(user_, kBound,
+                    fields(true, host_key_) + Writer().string(sign(pair_, "ssh-ed25519", plain)).bytes())),
+      "bad_signature");
+  const std::string bound =
+      Writer().string(session_id_).raw(request(user_, kBound, fields(true, host_key_))).bytes();
+  EXPECT_EQ(fresh(with_signature("ssh-ed25519", pair_.key.blob(), sign(pair_, "ssh-ed25519", bound))),
+            "bad_signature");
+}
+
+TEST_F(HostBoundTest, WhereNoHostKeyIsSetNoneIsTaken) {
+  settings_.host_key = "";
+  EXPECT_EQ(fresh(bound_login(host_key_, host_key_)), "other_host_key");
+  EXPECT_EQ(fresh(bound_login("", "")), "other_host_key");
+}
+
 // ---- certificates ----
 
 TEST_F(KeyLoginTest, ACertificateLetsInAndSaysWhatIsAllowed) {

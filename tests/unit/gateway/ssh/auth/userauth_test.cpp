@@ -106,6 +106,14 @@ TEST_F(UserauthTest, AnUnknownUserIsAnsweredAsAKnownOne) {
 TEST_F(UserauthTest, WhoHasNoPasswordIsNotLetInByTheDummyEither) {
   settings_.max_tries = 10;
   EXPECT_EQ(settled(password_request("mallory", "right")), "unknown_user");
+  EXPECT_THAT(checked_, ElementsAre(kDummy));
+  // Nor by the one that is given for its cost.
+  auth_.reset();
+  looked_up_ = false;
+  alice_.known = false;
+  EXPECT_EQ(settled(password_request("alice", "right")), "unknown_user");
+  EXPECT_THAT(checked_, ElementsAre(kDummy, kVerifier));
+  alice_.known = true;
   auth_.reset();
   looked_up_ = false;
   alice_.password_allowed = false;
@@ -135,7 +143,7 @@ TEST_F(UserauthTest, PasswordsAreNotOfferedWhereTheyAreOff) {
 }
 
 TEST_F(UserauthTest, OtherMethodsAreRefused) {
-  for (const char* const method : {"hostbased", "gssapi-with-mic", "publickey-hostbound-v00@openssh.com", ""})
+  for (const char* const method : {"hostbased", "gssapi-with-mic", "publickey-hostbound", ""})
     EXPECT_EQ(settled(request("alice", method, "anything")), "unknown_method");
   EXPECT_EQ(auth_->failures(), 4u);
 }
