@@ -22,7 +22,7 @@
 namespace envgate::net {
 class Certificates;
 class TicketKeys;
-}
+}  // namespace envgate::net
 
 namespace envgate::admin {
 class Server;
@@ -70,7 +70,7 @@ class Gateway {
   Workers& workers() { return workers_; }
   std::chrono::steady_clock::time_point started() const { return started_; }
   bool serving() const { return serving_.load(std::memory_order_acquire); }  // start() has succeeded
-  std::shared_ptr<const net::Certificates> certificates() const;  // null where https is off
+  std::shared_ptr<const net::Certificates> certificates() const;             // null where https is off
   const Guard& guard() const { return guard_; }
   ssh::recorder::Recorder* recorder() const { return recorder_.get(); }  // null: nothing can be recorded
   // Runs `ask` on a worker's thread and waits for it. Not from a worker's own thread.

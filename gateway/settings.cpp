@@ -237,6 +237,8 @@ void declare_timeouts(Root root) {
            "Silence both ways in SSH, TCP and WebSocket sessions; 0: they are never cut for it.")
       .key("ssh_banner", &T::ssh_banner, up_to_a_day(), kLive,
            "The SSH banner of the client, and of the target.")
+      .key("wake", &T::wake, up_to_a_day(), kLive,
+           "How long a client is held while the stopped environment that it comes to starts.")
       .key("drain", &T::drain, duration(milliseconds(0), hours(24)), kLive,
            "How long open sessions may go on after SIGTERM.");
 }

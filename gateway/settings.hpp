@@ -136,6 +136,7 @@ struct GatewaySettings {
     Duration response_head = std::chrono::minutes(5);
     Duration tunnel_idle = std::chrono::seconds(0);
     Duration ssh_banner = std::chrono::seconds(10);
+    Duration wake = std::chrono::minutes(5);
     Duration drain = std::chrono::seconds(30);
   } timeouts;
 

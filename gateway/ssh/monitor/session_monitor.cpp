@@ -1,0 +1,190 @@
+#include "gateway/ssh/monitor/session_monitor.hpp"
+
+#include <openssl/rand.h>
+
+#include <array>
+
+#include "base/log.hpp"
+#include "gateway/metrics.hpp"
+#include "gateway/ssh/monitor/packet_socket.hpp"
+
+namespace envgate::ssh::monitor {
+namespace {
+
+using gateway::Offence;
+
+constexpr std::size_t kJumpsMost = 16;  // that look for their way at once
+constexpr std::chrono::seconds kPingEvery{15}, kPongWithin{60};
+constexpr std::chrono::seconds kRecordStep{5};
+
+unsigned percent() {
+  unsigned char byte = 0;
+  RAND_bytes(&byte, 1);
+  return byte * 100u / 256u;
+}
+
+}  // namespace
+
+SessionMonitor::~SessionMonitor() {
+  if (record_signal_) record_signal_->abandoned = true;
+}
+
+bool SessionMonitor::send(const ToSession& message, int descriptor) {
+  if (stream_.send(encode(message), descriptor)) return true;
+  over_ = true;
+  return false;
+}
+
+// One message into said_. False: the deadline has passed, or nothing more will come; over_ tells which.
+loop::Task<bool> SessionMonitor::receive(loop::Deadline deadline) {
+  thread_local std::array<char, kMessageMax + 1> packet;
+  for (;;) {
+    const bool ready = co_await net::wait_readable(stream_, deadline);
+    if (!ready) co_return false;
+    const net::IoResult got = stream_.try_read(packet);
+    if (got.status == net::IoStatus::blocked) continue;
+    over_ = !got.ok();
+    if (over_) co_return false;
+    auto message = decode_to_monitor({packet.data(), got.bytes});
+    if (!message) {
+      distrust();
+      co_return false;
+    }
+    said_ = std::move(*message);
+    co_return true;
+  }
+}
+
+void SessionMonitor::end(std::string_view reason, std::string text, std::uint32_t code) {
+  reason_ = reason;
+  send(End{code, std::move(text)});
+  over_ = true;
+}
+
+void SessionMonitor::distrust() {
+  gateway::Metrics::refused("session_distrusted");
+  log::error("ssh_session_distrusted").number("session", static_cast<std::int64_t>(session_->id));
+  audited_.kill(session_->id);
+  reason_ = "session_distrusted";
+  over_ = true;
+}
+
+void SessionMonitor::expired() {
+  reason_ = "login_grace_exceeded";
+  audited_.penalties.add(arrival_.peer.address, Offence::grace_exceeded, loop::Clock::now());
+  audited_.kill(session_->id);
+}
+
+bool SessionMonitor::enter() {
+  const IpAddress& source = arrival_.peer.address;
+  std::string_view refused;
+  if (audited_.penalties.refuses(source, loop::Clock::now())) refused = "source_penalized";
+  const auto verdict = refused.empty() ? audited_.startups.enter(source, percent(), place_)
+                                       : gateway::Startups::Verdict::admitted;
+  if (verdict != gateway::Startups::Verdict::admitted) refused = to_string(verdict);
+  if (refused.empty()) return true;
+  gateway::Metrics::refused(refused);
+  log::debug("connection_refused").text("reason", refused).text("source_ip", source.to_string());
+  return false;
+}
+
+bool SessionMonitor::start() {
+  auto pair = packet_pair();
+  if (!pair || !stream_.open(worker_.reactor, std::move(pair->first))) return false;
+  session_.emplace(worker_.sessions, gateway::Protocol::ssh_audited, arrival_.peer, stream_);
+  session_->route = route_;
+  if (!audited_.spawn(session_->id, arrival_.peer.address, arrival_.client.get(), pair->second.get())) {
+    gateway::Metrics::refused("no_session_process");
+    return false;
+  }
+  arrival_.client.reset();
+  entry_ = route_ ? route_->env.str() : std::string(HostKeys::kShared);
+  worker_.reactor.timers().arm(*this, worker_.reactor.after(worker_.settings->ssh.audited.login_grace));
+  return send(Start{audited_.host_keys.seed_of(entry_)});
+}
+
+// What was said, in the last state. False: out of turn.
+bool SessionMonitor::relayed() {
+  if (const auto* const pong = std::get_if<Pong>(&said_)) {
+    ponged_ = worker_.reactor.now();
+    session_->progress.to_target = pong->bytes_to_target;
+    session_->progress.to_client = pong->bytes_to_client;
+    return true;
+  }
+  if (auto* const ended = std::get_if<Ended>(&said_)) {
+    ended_ = std::move(*ended);
+    over_ = true;
+    return true;
+  }
+  if (auto* const asked = std::get_if<Jump>(&said_); asked && jump_ && jumps_.size() < kJumpsMost) {
+    jumps_.start(pass_on(std::move(*asked)));
+    return true;
+  }
+  auto* const recorded = std::get_if<Record>(&said_);
+  return recorded && !jump_ && record(std::move(recorded->event));
+}
+
+bool SessionMonitor::record(RecordEvent event) {
+  if (std::holds_alternative<Refused>(event)) gateway::Metrics::refused("ssh_policy");
+  const recorder::Written written = record_.write(std::move(event), worker_.reactor.now());
+  record_full_ = written == recorder::Written::full;
+  if (written == recorder::Written::failed) record_signal_->failed = true;
+  return true;
+}
+
+// A process that does not answer is stuck, whatever a peer has done to it.
+bool SessionMonitor::still_answers() {
+  const loop::Time now = worker_.reactor.now();
+  if (now - ponged_ > kPongWithin) {
+    log::error("ssh_session_hung").number("session", static_cast<std::int64_t>(session_->id));
+    return false;
+  }
+  pinged_ = now;
+  send(Ping{});
+  return true;
+}
+
+// Until either end is over. While the record is full, the session is not listened to: it then stops reading
+// from its two ends.
+loop::Task<void> SessionMonitor::relay() {
+  pinged_ = ponged_ = worker_.reactor.now();
+  while (!over_) {
+    if (record_signal_ && record_signal_->failed)
+      co_return end("record_failed", "the record of this session cannot be kept");
+    if (record_full_) {
+      const bool low = co_await record_signal_->low.wait(worker_.reactor.after(kRecordStep));
+      record_full_ = record_full_ && !low;
+      ponged_ = worker_.reactor.now();
+      continue;
+    }
+    const bool heard = co_await receive(pinged_ + kPingEvery);
+    if (over_) co_return;
+    if (heard ? !relayed() : !still_answers()) co_return distrust();
+  }
+}
+
+void SessionMonitor::punish() {
+  const IpAddress& source = arrival_.peer.address;
+  if (state_ == State::authenticating && userauth_->failures() > 0)
+    audited_.penalties.add(source, userauth_->known() ? Offence::authfail : Offence::invaliduser,
+                           loop::Clock::now());
+  else if (state_ == State::key_exchange || (state_ == State::authenticating && userauth_->requests() == 0))
+    audited_.penalties.add(source, Offence::noauth, loop::Clock::now());
+}
+
+loop::Task<void> SessionMonitor::run() {
+  if (!enter() || !start()) co_return;
+  const gateway::ActiveConnection active(gateway::Protocol::ssh_audited);
+  co_await log_in();
+  disarm();
+  if (state_ == State::relaying && !over_) co_await relay();
+  if (reason_ != "login_grace_exceeded") punish();
+  log_end();
+}
+
+loop::Task<void> watch_over(gateway::Worker& worker, Arrival arrival) {
+  SessionMonitor monitor(worker, arrival);
+  co_await monitor.run();
+}
+
+}  // namespace envgate::ssh::monitor
