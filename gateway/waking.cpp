@@ -1,6 +1,7 @@
 #include "gateway/waking.hpp"
 
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 #include "gateway/control_client.hpp"
 
@@ -9,6 +10,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{500};
 constexpr std::chrono::seconds kAnswerIn{5};
+constexpr std::chrono::seconds kRecent{1};
+constexpr std::size_t kRecentMost = 1024;
 constexpr unsigned kFailuresMost = 20;  // answers in a row that do not come: the control plane is away
 
 struct Progress {
@@ -77,10 +80,23 @@ loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, std::string why,
 }
 
 loop::Task<Result<std::string>> ask_to_wake(Worker& worker, routing::EnvId env, std::string why) {
-  const auto now = co_await ask(worker, env, std::move(why));
-  if (!now) co_return tl::unexpected(now.error());
-  if (now->state == "failed") co_return fail(now->reason);
-  co_return now->line;
+  struct Asked {
+    loop::Time until;
+    Result<std::string> answer;
+  };
+  thread_local std::unordered_map<routing::EnvId, Asked> recent;  // on this worker
+  const loop::Time now = worker.reactor.now();
+  if (const auto found = recent.find(env); found != recent.end() && now < found->second.until)
+    co_return found->second.answer;
+  if (recent.size() >= kRecentMost) recent.clear();
+  // Until the answer is there, who comes meanwhile is told that it has been asked for.
+  recent.insert_or_assign(env, Asked{now + kAnswerIn, std::string("starting")});
+  const auto progress = co_await ask(worker, env, std::move(why));
+  Result<std::string> answer =
+      progress ? Result<std::string>(progress->line) : tl::unexpected(progress.error());
+  if (progress && progress->state == "failed") answer = fail(progress->reason);
+  recent.insert_or_assign(env, Asked{worker.reactor.now() + kRecent, answer});
+  co_return answer;
 }
 
 }  // namespace envgate::gateway

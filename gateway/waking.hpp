@@ -28,7 +28,8 @@ using WakingProgress = std::function<void(const std::string&)>;
 loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, std::string why, loop::Deadline deadline,
                        WakingProgress progress);
 
-// As above, to no end but that it starts: for who does not wait. Errors: why it does not start.
+// As above for who does not wait: asks for the start, and says how far it is. However many ask, the control
+// plane is asked once a second for each environment. Errors: why it does not start.
 loop::Task<Result<std::string>> ask_to_wake(Worker& worker, routing::EnvId env, std::string why);
 
 }  // namespace envgate::gateway
