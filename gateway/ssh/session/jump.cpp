@@ -19,7 +19,8 @@ using auth::Writer;
 using monitor::Who;
 
 constexpr std::size_t kChannelsMost = 100;
-constexpr std::size_t kPendingMost = 256 * 1024;
+constexpr std::size_t kPendingMost = 256 * 1024;  // bytes for a slow client; behind them channels wait
+constexpr std::size_t kAnswersMost = 512 * 1024;  // and behind what it is answered, it waits itself
 constexpr std::size_t kHostMost = 255;
 constexpr std::size_t kDescriptionMost = 64;
 constexpr std::uint32_t kProtocolError = 2;
@@ -186,7 +187,9 @@ void JumpSession::hear_monitor() {
 
 // libssh's event takes an fd with its events; what has changed is taken out and put in again.
 void JumpSession::watch() {
-  const bool keeps_up = client_.pending() < kPendingMost;
+  const std::size_t pending = client_.pending();
+  const bool keeps_up = pending < kPendingMost;
+  client_.read(pending < kAnswersMost);
   for (auto& [id, channel] : channels_) {
     const short events = channel.events(keeps_up);
     if (events == channel.registered) continue;

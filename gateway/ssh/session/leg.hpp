@@ -79,6 +79,7 @@ class ClientLeg final : public Leg, PacketSink {
 
  private:
   void packet(std::string_view payload) override { inbox_.emplace_back(payload); }
+  Result<void> exchange_keys();
   bool serve(std::string_view service_request);
 
   ssh_bind_struct* bind_ = nullptr;
