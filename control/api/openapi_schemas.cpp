@@ -1,34 +1,12 @@
 #include "control/api/openapi_schemas.hpp"
 
+#include "control/api/openapi_parts.hpp"
+
 namespace envgate::control::api {
+
+using namespace schema;
+
 namespace {
-
-using nlohmann::json;
-
-json ref(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
-json text() { return {{"type", "string"}}; }
-json time_text() { return {{"type", "string"}, {"format", "date-time"}}; }
-json nullable(json schema) { return {{"anyOf", json::array({std::move(schema), {{"type", "null"}}})}}; }
-json whole() { return {{"type", "integer"}, {"minimum", 0}}; }
-json number() { return {{"type", "number"}, {"minimum", 0}}; }
-json flag() { return {{"type", "boolean"}}; }
-json words(std::initializer_list<const char*> all) { return {{"type", "string"}, {"enum", all}}; }
-json list(json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-json port() { return {{"type", "integer"}, {"minimum", 1}, {"maximum", 65535}}; }
-json size() {
-  return {
-      {"oneOf", json::array({whole(), {{"type", "string"}, {"pattern", "^[0-9]+([kMGT]?B|[KMGT]iB)?$"}}})}};
-}
-
-// All members are required, but for those in `optional`.
-json object(json properties, std::vector<std::string> optional = {}) {
-  json required = json::array();
-  for (const auto& [name, schema] : properties.items())
-    if (std::find(optional.begin(), optional.end(), name) == optional.end()) required.push_back(name);
-  return {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
-}
-
-json open_object(json properties) { return {{"type", "object"}, {"properties", std::move(properties)}}; }
 
 json query(const char* name, json schema, const char* description) {
   return {{"name", name},
@@ -78,63 +56,6 @@ json spec_schema() {
                                  {"cpu", whole()},
                                  {"memory", size()},
                                  {"disk", size()}})}});
-}
-
-json ssh_policy() {
-  return open_object({{"forbid", list(words({"agent", "x11", "local_forwarding", "remote_forwarding",
-                                             "unix_forwarding", "sftp", "exec", "shell", "pty"}))},
-                      {"record_input", flag()},
-                      {"force_command", text()}});
-}
-
-void add_owner_schemas(json& all) {
-  all["SshPolicy"] = ssh_policy();
-  all["Owner"] =
-      object({{"owner", text()}, {"policy", object({{"ssh", ref("SshPolicy")}})}, {"totp", flag()}});
-  all["OwnerKey"] = object({{"fingerprint", text()}, {"public_key", text()}, {"created_at", time_text()}});
-  all["Waking"] = object({{"state", words({"starting", "running", "failed", "stopped"})},
-                          {"position", whole()},
-                          {"step", text()},
-                          {"reason", text()},
-                          {"operation", nullable(text())}});
-  all["Credential"] = object({{"user", text()},
-                              {"credential", words({"certificate", "private_key", "password"})},
-                              {"secret", text()},
-                              {"host_keys", list(text())}});
-}
-
-void describe_owner(const std::string_view path, const std::string_view method, OperationSchemas& s) {
-  s.answer = method == "DELETE"
-                 ? object({{"owner", text()}, {"fingerprint", text()}, {"removed", flag()}}, {"fingerprint"})
-                 : ref("Owner");
-  if (path.ends_with("/policy")) s.body = open_object({{"ssh", ref("SshPolicy")}});
-  if (path.ends_with("/totp") && method == "PUT")
-    s.answer = object({{"owner", text()}, {"secret", text()}, {"uri", text()}});
-  if (!path.ends_with("/keys")) return;
-  s.answer = object({{"keys", list(ref("OwnerKey"))}, {"next", nullable(text())}});
-  if (method == "POST") s.status = 201, s.body = object({{"public_key", text()}}), s.answer = ref("OwnerKey");
-}
-
-void describe_gateway(const std::string_view path, OperationSchemas& s) {
-  if (path.ends_with("/credentials")) {
-    s.body = object({{"environment", text()},
-                     {"public_key", text()},
-                     {"customer", text()},
-                     {"source", text()},
-                     {"session", text()}});
-    s.answer = ref("Credential");
-  } else if (path.ends_with("/totp")) {
-    s.body = object({{"environment", text()}, {"code", text()}});
-    s.answer = object({{"ok", flag()}});
-  } else if (path.ends_with("/wake")) {
-    s.body = object({{"environment", text()}, {"why", text()}});
-    s.status = 202;
-    s.answer = ref("Waking");
-    s.others[200] = ref("Waking");
-  } else {
-    s.content_type = "text/event-stream";
-    s.answer = text();
-  }
 }
 
 json amounts() {

@@ -158,8 +158,8 @@ std::vector<std::string> names_from(const Invocation& call, std::string_view pat
   static const Source kGateway[] = {{"ENV", "/routes?limit=1000", "routes", {"env"}},
                                     {"ID", "/sessions?limit=1000", "sessions", {"id"}},
                                     {"KEY", "/settings", "settings", {"key"}},
-                                    {"RECORD", "/records?limit=1000", "records", {"id"}},
-                                    {"SESSION", "/records?limit=1000", "records", {"id"}}};
+                                    {"RECORD", "/api/sessions?limit=1000", "records", {"id"}},
+                                    {"SESSION", "/api/sessions?limit=1000", "records", {"id"}}};
   static const Source kControl[] = {{"ENV", "/api/environments?limit=1000", "environments", {"name", "id"}},
                                     {"OPERATION", "/api/operations?limit=1000", "operations", {"id"}},
                                     {"OWNER", "/api/quotas?limit=1000", "quotas", {"owner"}},

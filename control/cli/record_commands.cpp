@@ -79,7 +79,7 @@ Asked<void> run_ls(const Invocation& call, const RecordsClient& client) {
 }
 
 Asked<void> run_show(const Invocation& call, const RecordsClient& client) {
-  auto record = client.get("/records/" + encode_segment(call.words[0]));
+  auto record = client.get("/api/sessions/" + encode_segment(call.words[0]));
   if (!record) return tl::unexpected(record.error());
   if (call.has("--commands")) {
     auto typed = typed_commands(client, call.words[0], *record);
@@ -130,7 +130,7 @@ Asked<void> run_kill(const Invocation& call, const RecordsClient& client) {
 
 Asked<void> run_rm(const Invocation& call, const RecordsClient& client) {
   return for_each_id(call, [&](const std::string& id) -> Asked<void> {
-    const auto answer = client.remove("/records/" + encode_segment(id));
+    const auto answer = client.remove("/api/sessions/" + encode_segment(id));
     if (!answer) return tl::unexpected(answer.error());
     print(stdout, "record " + printable(id) + " removed\n");
     return {};

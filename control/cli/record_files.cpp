@@ -17,7 +17,7 @@ constexpr std::size_t kBlock = 4u << 20;  // bytes asked for at once, however li
 std::string chain_of(const std::string& name) { return name + std::string(record::kChainSuffix); }
 
 Asked<std::uint64_t> size_of(const RecordsClient& client, const std::string& id, const std::string& name) {
-  const auto record = client.get("/records/" + encode_segment(id) + "?verify=no");
+  const auto record = client.get("/api/sessions/" + encode_segment(id) + "?verify=no");
   if (!record) return tl::unexpected(record.error());
   for (const Json& file : record->at("files"))
     if (file.at("name").get<std::string>() == name) return file.at("bytes").get<std::uint64_t>();
@@ -84,7 +84,7 @@ Asked<record::Verdict> verify_remote(const RecordsClient& client, const std::str
 }
 
 Asked<void> save_files(const RecordsClient& client, const std::string& id, const std::string& folder) {
-  const auto record = client.get("/records/" + encode_segment(id) + "?verify=no");
+  const auto record = client.get("/api/sessions/" + encode_segment(id) + "?verify=no");
   if (!record) return tl::unexpected(record.error());
   for (const std::string& file : files_of(*record, "")) {
     // A name from elsewhere becomes a path here.

@@ -7,7 +7,7 @@
 namespace envgate::cli {
 
 // [{"file","seconds","prompt","command"}], in the order of the files; no prompt: certain. `record`: the
-// answer to GET /records/ID. Reads at most kMostRead bytes of each file.
+// answer to GET /api/sessions/ID. Reads at most kMostRead bytes of each file.
 inline constexpr std::uint64_t kMostRead = 64u << 20;
 Asked<Json> typed_commands(const RecordsClient& client, const std::string& id, const Json& record);
 

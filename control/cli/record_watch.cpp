@@ -65,7 +65,7 @@ Asked<void> watch(const std::string& socket, const std::string& id, const WatchO
   const bool terminal = is_terminal(stdout);
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, terminal ? restore_and_exit : just_exit);
   HttpRequest request;
-  request.target = "/records/" + encode_segment(id) + "/watch";
+  request.target = "/api/sessions/" + encode_segment(id) + "/watch";
   SseReader reader;
   Watcher watcher(options);
   bool understood = true, ended = false;

@@ -13,7 +13,7 @@ constexpr std::size_t kPage = 1000;         // the most that the gateway gives a
 constexpr std::uint64_t kRange = 4u << 20;  // and of a file
 
 std::string file_target(const std::string& id, const std::string& name) {
-  return "/records/" + encode_segment(id) + "/files/" + encode_segment(name);
+  return "/api/sessions/" + encode_segment(id) + "/files/" + encode_segment(name);
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ Asked<Json> RecordsClient::remove(const std::string& target) const {
 Asked<Json> RecordsClient::list(const std::string& filters, std::size_t limit) const {
   Json all = Json::array();
   for (std::string after; all.size() < limit;) {
-    std::string target = "/records" + (filters.empty() ? "?" : filters + "&") +
+    std::string target = "/api/sessions" + (filters.empty() ? "?" : filters + "&") +
                          "limit=" + std::to_string(std::min(kPage, limit - all.size()));
     if (!after.empty()) target += "&after=" + encode_segment(after);
     auto page = get(target);

@@ -19,7 +19,7 @@ class RecordsClient {
 
   Asked<Json> get(const std::string& target) const;
   Asked<Json> remove(const std::string& target) const;
-  // Every page of /records, at most `limit` entries; `filters`: "" or "?...".
+  // Every page of /api/sessions, at most `limit` entries; `filters`: "" or "?...".
   Asked<Json> list(const std::string& filters, std::size_t limit) const;
 
   // Of a file of a record; fewer bytes than asked for only at its end.
@@ -51,7 +51,7 @@ class FetchedFile {
 
 // A record's id, as `session ls` lists them, and not a file: it has no '.' and no '/'.
 bool is_record_id(std::string_view word);
-// The files of a record that end in `suffix`, of the answer to GET /records/ID.
+// The files of a record that end in `suffix`, of the answer to GET /api/sessions/ID.
 std::vector<std::string> files_of(const Json& record, std::string_view suffix);
 
 }  // namespace envgate::cli

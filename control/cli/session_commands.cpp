@@ -35,7 +35,7 @@ bool is_on_gateway(const std::string& word) {
 
 int verify_record(const RecordsClient& client, const std::string& id,
                   const std::optional<record::PublicKey>& key) {
-  const auto record = client.get("/records/" + encode_segment(id) + "?verify=no");
+  const auto record = client.get("/api/sessions/" + encode_segment(id) + "?verify=no");
   if (!record) return complain(record.error().message, record.error().code);
   int worst = kOk;
   for (const Json& file : record->at("files")) {
@@ -93,7 +93,7 @@ Result<double> number_of(const Invocation& call, std::string_view option) {
 Asked<std::string> terminal_of(const Invocation& call, const RecordsClient& client, const std::string& id) {
   const auto channel = whole_number(call, "--terminal", 0);
   if (!channel) return tl::unexpected(channel.error());
-  const auto record = client.get("/records/" + encode_segment(id) + "?verify=no");
+  const auto record = client.get("/api/sessions/" + encode_segment(id) + "?verify=no");
   if (!record) return tl::unexpected(record.error());
   const std::vector<std::string> casts = files_of(*record, ".cast");
   if (*channel > 0) {

@@ -19,7 +19,7 @@ using store::Environment;
 using store::State;
 using store::Transaction;
 
-constexpr std::chrono::seconds kClocksDiffer{30};  // between us and a target
+constexpr std::chrono::minutes kClocksDiffer{2};  // between us and a target, at most
 
 struct Found {
   std::optional<Problem> refused;

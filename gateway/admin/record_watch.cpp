@@ -1,4 +1,4 @@
-// GET /records/{id}/watch: a session as it goes on, as server-sent events (WHATWG HTML, "Server-sent
+// GET /api/sessions/{id}/watch: a session as it goes on, as server-sent events (WHATWG HTML, "Server-sent
 // events"):
 //   event: size    {"channel":1,"columns":80,"rows":24}
 //   event: output  {"channel":1,"data":"..."}             first what is on the screen

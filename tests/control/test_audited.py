@@ -4,7 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import re
 import struct
+import subprocess
 import threading
 import time
 
@@ -13,7 +16,7 @@ import pytest
 from audited import ask_credential, log_in, make_key, run_ssh
 from conftest import docker
 from plane import Refused, UnixConnection, wait_for
-from test_docker import spec
+from test_docker import IMAGE, spec
 from test_docker import ssh as with_password
 
 
@@ -220,6 +223,37 @@ def test_one_time_codes(plane):
     plane.ask("DELETE", "/api/owners/ada/totp")
     assert refused(plane, "POST", "/api/gateway/totp", {"environment": made["id"], "code": code}) == \
         (409, "no_totp")
+
+
+def envctl(plane, *words):
+    done = subprocess.run([f"{os.environ['TESTED_BIN']}/envctl", *map(str, words), "--socket", plane.socket],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_an_operator_does_it_with_envctl(plane, tmp_path):
+    plane.allow("ada")
+    _, public = make_key(tmp_path, "key")
+    envctl(plane, "env", "create", "lab", "--owner", "ada", "--image", IMAGE, "--cpu", "0.5", "--memory",
+           "128MiB", "--pull", "never", "--ssh-mode", "audited", "--forbid", "x11", "--forbid", "agent",
+           "--record-input", "--start", "on_demand", "--share-with", "bob", "--wait")
+    shown = envctl(plane, "env", "show", "lab")
+    for label, value in (("ssh mode", "audited"), ("forbidden", "agent, x11"), ("starts", "on_demand"),
+                         ("shared with", "bob")):
+        assert re.search(rf"^{label} +{value}$", shown, re.M), shown
+    id = plane.ask("GET", "/api/environments")["environments"][0]["id"]
+    assert envctl(plane, "owner", "key", "add", "bob", tmp_path / "key.pub").count("SHA256:") == 1
+    fingerprint = re.search(r"SHA256:\S+", envctl(plane, "owner", "key", "ls", "bob")).group()
+    assert route_of(plane, id)["ssh"]["users"][0]["authorized_keys"] == [public]
+    envctl(plane, "owner", "key", "rm", "bob", fingerprint)
+    assert route_of(plane, id)["ssh"]["users"][0]["authorized_keys"] == []
+    envctl(plane, "owner", "policy", "ada", "--forbid", "sftp")
+    assert route_of(plane, id)["ssh"]["forbid"] == ["agent", "x11", "sftp"]
+    assert "otpauth://totp/localhost:ada?secret=" in envctl(plane, "owner", "totp", "on", "ada")
+    assert re.search(r"^one-time codes +(true|yes)$", envctl(plane, "owner", "show", "ada"), re.M)
+    envctl(plane, "owner", "totp", "off", "ada")
+    assert "totp" not in route_of(plane, id)["ssh"]["users"][0]
 
 
 def test_what_is_sealed_is_nowhere_in_clear(plane, tmp_path):

@@ -71,20 +71,20 @@ def recorded(tmp_path_factory, ca):
     RouteFile(directory / "routes.yaml").write()
     with Gateway(directory, ca, {"audit": {"records": {"max_age": "0"}}}) as gateway:
         gateway.folder = folder
-        wait_for(lambda: get(gateway, f"/records/{CUT}")["record"].get("ended"),
+        wait_for(lambda: get(gateway, f"/api/sessions/{CUT}")["record"].get("ended"),
                  "what a crash left is not closed")
         yield gateway
 
 
 def ids(gateway, query=""):
-    return [record["id"] for record in get(gateway, f"/records{query}")["records"]]
+    return [record["id"] for record in get(gateway, f"/api/sessions{query}")["records"]]
 
 
 # -- the index
 
 def test_listed_newest_first_by_pages_and_filters(recorded):
     assert ids(recorded) == IDS
-    page = get(recorded, "/records?limit=3")
+    page = get(recorded, "/api/sessions?limit=3")
     assert [record["id"] for record in page["records"]] == IDS[:3] and page["next"] == NEW
     assert ids(recorded, f"?after={NEW}") == [OLD]
     assert ids(recorded, "?env=other") == ids(recorded, "?user=ubuntu") == [NEW]
@@ -119,10 +119,10 @@ def test_show_says_what_the_chains_say(recorded):
     assert record["open"] is False and record["verified"] is True
     assert [(file["name"], file["state"], file["good"]) for file in record["files"]] == \
         [(f"{OLD}.jsonl", "whole", True), (f"{OLD}-1.cast", "whole", True)]
-    states = {name: get(recorded, f"/records/{name}")["files"][0] for name in (CUT, CHANGED)}
+    states = {name: get(recorded, f"/api/sessions/{name}")["files"][0] for name in (CUT, CHANGED)}
     assert states[CUT]["state"] == "cut_off" and states[CHANGED]["state"] == "changed"
     assert "at block 3" in states[CHANGED]["verdict"]
-    assert "state" not in get(recorded, f"/records/{OLD}?verify=no")["files"][0]
+    assert "state" not in get(recorded, f"/api/sessions/{OLD}?verify=no")["files"][0]
     out, _ = envctl(recorded, "session", "show", OLD)
     assert re.search(r"^owner +ada$", out, re.M) and re.search(rf"^{OLD}-1.cast .* whole, ", out, re.M)
     _, err = envctl(recorded, "session", "show", "no-such", status=3)
@@ -130,7 +130,7 @@ def test_show_says_what_the_chains_say(recorded):
 
 
 def test_what_a_crash_left_is_closed(recorded):
-    record = get(recorded, f"/records/{CUT}")["record"]
+    record = get(recorded, f"/api/sessions/{CUT}")["record"]
     assert record["reason"] == "cut off" and record["files"] == [f"{CUT}-1.cast"] and "session" not in record
 
 
@@ -149,7 +149,7 @@ def test_files_in_ranges(recorded):
 
     def read(query):
         connection = UnixConnection(recorded.admin_socket)
-        connection.request("GET", f"/records/{OLD}/files/{OLD}-1.cast{query}")
+        connection.request("GET", f"/api/sessions/{OLD}/files/{OLD}-1.cast{query}")
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -243,7 +243,7 @@ WATCHED = [("size", {"channel": 1, "columns": 80, "rows": 24}),
 def test_watch_shows_one_terminal_without_what_could_harm(tmp_path):
     server = Watched(tmp_path / "a.sock", WATCHED)
     out, err = server.watch()
-    assert server.request.startswith(b"GET /records/a-1/watch HTTP/1.1\r\n")
+    assert server.request.startswith(b"GET /api/sessions/a-1/watch HTTP/1.1\r\n")
     assert out == "r\u00e9d\r\n"
     assert "--terminal 2" in err and "2.0 KiB" in err and "ended: logged out?[2J" in err and "\x1b" not in err
     assert Watched(tmp_path / "b.sock", WATCHED).watch("--terminal", "2")[0] == "other"
@@ -264,7 +264,7 @@ def test_removed_with_its_files(recorded):
     folder.entry(extra, [f"{extra}-1.cast"])
     out, _ = envctl(recorded, "session", "rm", extra)
     assert extra in out and not list(folder.path.glob(f"{extra}*"))
-    assert recorded.log_lines("admin_change")[-1]["call"] == f"DELETE /records/{extra}"
+    assert recorded.log_lines("admin_change")[-1]["call"] == f"DELETE /api/sessions/{extra}"
     folder.entry(extra, [], ended=None)
     _, err = envctl(recorded, "session", "rm", extra, "no-such", status=4)
     assert "still being written" in err and "no-such" in err

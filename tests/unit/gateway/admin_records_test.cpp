@@ -78,7 +78,7 @@ TEST_F(AdminRecords, AWatcherSeesTheScreenAndWhatComesUntilTheEnd) {
   const auto now = std::chrono::steady_clock::now();
   handle.write(ssh::monitor::TerminalBegan{1, 80, 24, "xterm", ""}, now);
   handle.write(shown(1, "before"), now);
-  const Fd watcher = ask("GET", "/records/s-1/watch");
+  const Fd watcher = ask("GET", "/api/sessions/s-1/watch");
   const std::string first = read(watcher, "data: {\"channel\":1,\"data\":\"before\"}\n\n\r\n");
   EXPECT_NE(first.find("Content-Type: text/event-stream\r\n"), first.npos) << first;
   EXPECT_NE(first.find("event: size\ndata: {\"channel\":1,\"columns\":80,\"rows\":24}\n\n"), first.npos)
@@ -88,22 +88,22 @@ TEST_F(AdminRecords, AWatcherSeesTheScreenAndWhatComesUntilTheEnd) {
               std::string::npos);
   handle.close("logged out");
   EXPECT_TRUE(read(watcher, {}).ends_with("event: end\ndata: {\"reason\":\"logged out\"}\n\n\r\n0\r\n\r\n"));
-  EXPECT_EQ(status("GET", "/records/s-1/watch"), 404);
+  EXPECT_EQ(status("GET", "/api/sessions/s-1/watch"), 404);
 }
 
 TEST_F(AdminRecords, WhatIsOpenIsShownAndNotRemoved) {
   Handle handle = open("s-1");
   handle.write(ssh::monitor::TerminalBegan{1, 80, 24, "xterm", ""}, std::chrono::steady_clock::now());
   ASSERT_TRUE(eventually([&] {
-    const std::string shown_now = read(ask("GET", "/records/s-1"), {});
+    const std::string shown_now = read(ask("GET", "/api/sessions/s-1"), {});
     return shown_now.find(R"("open":true)") != shown_now.npos &&
            shown_now.find(R"("state":"open")") != shown_now.npos;
   }));
-  EXPECT_EQ(status("DELETE", "/records/s-1"), 409);
+  EXPECT_EQ(status("DELETE", "/api/sessions/s-1"), 409);
   handle.close("done");
   ASSERT_TRUE(eventually([&] { return !recorder()->is_open("s-1"); }));
-  EXPECT_EQ(status("DELETE", "/records/s-1"), 200);
-  EXPECT_EQ(status("GET", "/records/s-1"), 404);
+  EXPECT_EQ(status("DELETE", "/api/sessions/s-1"), 200);
+  EXPECT_EQ(status("GET", "/api/sessions/s-1"), 404);
 }
 
 TEST_F(AdminRecords, KilledByTheRecordsId) {
@@ -116,7 +116,7 @@ TEST_F(AdminRecords, KilledByTheRecordsId) {
 TEST_F(AdminRecords, TheGatewaysEndEndsWatchersAndRecords) {
   Handle handle = open("s-1");
   handle.write(ssh::monitor::TerminalBegan{1, 80, 24, "xterm", ""}, std::chrono::steady_clock::now());
-  const Fd watcher = ask("GET", "/records/s-1/watch");
+  const Fd watcher = ask("GET", "/api/sessions/s-1/watch");
   ASSERT_NE(read(watcher, "event: size").size(), 0u);
   gateway_->stop();
   read(watcher, {});
