@@ -1,3 +1,6 @@
+#include <set>
+
+#include "base/log.hpp"
 #include "control/lifecycle/lifecycle.hpp"
 #include "control/lifecycle/route_body.hpp"
 #include "control/lifecycle/spec.hpp"
@@ -22,6 +25,9 @@ void add_owners_part(Transaction& t, const Environment& e, RouteParts& parts) {
   for (const std::string& one : whose)
     for (store::OwnerKey& key : store::owner_keys(t, one)) keys.push_back(std::move(key.public_key));
   parts.authorized_keys = bounded_keys(keys);
+  const std::size_t all = std::set<std::string>(keys.begin(), keys.end()).size();
+  if (all > parts.authorized_keys.size())
+    log::warn("keys_left_out").environment(e.id).number("keys", all - parts.authorized_keys.size());
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ struct Environment {
   std::string onward_key;  // the public line of the key that opens the target; its seed is sealed
   std::string host_keys = "[]", ssh_server;  // JSON: pinned; what the target's server calls itself
   std::string host_keys_instance;            // whose they are: of another one they are asked for anew
-  std::string route;  // JSON as it was published last; empty: none
+  std::string route;                         // JSON as it was published last; empty: none
   long long created = 0, updated = 0, started = 0, deleted = 0;
   bool operator==(const Environment&) const = default;
 };

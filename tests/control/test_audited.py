@@ -1,5 +1,5 @@
 """Audited environments on a real Docker engine: the gateway's part is played by its API and OpenSSH's client.
-The image's server is dropbear, which takes no certificates; test_physical has OpenSSH's."""
+The image's server is dropbear, which takes no certificates, unless a test makes one with OpenSSH's."""
 import base64
 import hashlib
 import hmac
@@ -14,7 +14,8 @@ import time
 import pytest
 
 from audited import ask_credential, log_in, make_key, run_ssh
-from conftest import docker
+import openssh_image
+from conftest import SOCKET, docker
 from plane import Refused, UnixConnection, wait_for
 from test_docker import IMAGE, spec
 from test_docker import ssh as with_password
@@ -87,6 +88,24 @@ def test_the_gateway_gets_in_and_the_customer_does_not(plane, tmp_path):
     assert json.loads(lines[-1]["after"])["customer"] == "ada" and lines[-1]["object"] == made["id"]
     text = plane.log.read_text()
     assert given["secret"].splitlines()[1] not in text and user["verifier"] not in text
+
+
+def test_an_image_with_openssh_is_opened_by_certificates(plane, tmp_path):
+    plane.allow("ada")
+    own, own_public = make_key(tmp_path, "gateway")
+    body = audited(policy={"ssh": {"forbid": ["pty"]}})
+    body["spec"]["image"] = openssh_image.make(SOCKET)
+    made = plane.do("POST", "/api/environments", body)
+    others = plane.do("POST", "/api/environments", {**body, "name": "other"})
+    for one in (made, others):
+        wait_for(lambda: route_of(plane, one["id"])["ssh"].get("host_keys"), "its keys are pinned")
+    given = ask_credential(plane, made["id"], own_public)
+    assert given["credential"] == "certificate", given["credential"]
+    assert log_in(tmp_path, given, own, made["target_ip"], 22, "hostname") == made["id"]
+    keys = ask_credential(plane, others["id"], own_public)["host_keys"]
+    assert keys != given["host_keys"]
+    assert log_in(tmp_path, given, own, others["target_ip"], 22, "true", keys) is None, "for itself alone"
+    assert with_password(plane.ask("GET", f"/api/environments/{made['id']}/access"), "echo in") != "in"
 
 
 def test_the_mode_is_switched_to_and_fro(plane, tmp_path):
