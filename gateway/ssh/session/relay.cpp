@@ -74,6 +74,8 @@ int link_is_ready(socket_t, int, void* ready) {
 
 void Relay::pass(Side from, std::string_view payload) {
   if (over_) return;
+  if (from == Side::target && !target_.same_host_key())
+    return over(Who::target, true, "another host key in a later key exchange");
   Verdict verdict = connection_.take(from, payload, Clock::now());
   if (verdict.action == Verdict::Action::violation)
     return over(from == Side::client ? Who::client : Who::target, true, std::move(verdict.text));

@@ -181,6 +181,20 @@ class Transport:
     def send(self, *payloads):
         self.write(b"".join(map(self.frame, payloads)))
 
+    def flood(self, payload, measure, count=500_000):
+        """Sends it, reading nothing, until the other side takes no more, or has ended, or it was sent so often. The
+        largest of what measure() has said meanwhile."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.settimeout(1)
+        most = measure()
+        try:
+            for _ in range(count // 500):
+                self.sock.sendall(b"".join(self.frame(payload) for _ in range(500)))
+                most = max(most, measure())
+        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+            pass
+        return max(most, measure())
+
     def packet(self):
         """The next packet as it comes."""
         length = self.read(4)

@@ -35,12 +35,13 @@ def children(pid):
     return found
 
 
-def memory(pid, name="VmRSS"):
-    """Bytes; VmHWM: the most it ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"process {pid} has ended")
+def memory(pid):
+    """The most that it ever had of resident memory, in bytes; 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return max([int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")], default=0)
 
 
 def cpu_seconds(pid):
