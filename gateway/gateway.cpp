@@ -92,7 +92,8 @@ routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settin
   out.redis.url = settings.routes.redis.url;
   out.redis.require_noeviction = settings.routes.redis.require_noeviction;
   out.listen_ports = routing::PortRange{settings.ssh.port_range.first, settings.ssh.port_range.last};
-  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind, settings.ssh.audited.bind})
+  for (const auto& bind :
+       {settings.https.bind, settings.http.bind, settings.metrics.bind, settings.ssh.audited.bind})
     if (bind) out.reserved_ports.push_back(bind->port);
   return out;
 }
@@ -259,8 +260,9 @@ Result<settings::Changes> Gateway::reload(const settings::Texts* api) {
   const auto loaded = next && key ? load_certificates(next->settings->values) : Result<void>();
   if (!next || !key || !loaded) {
     the_metrics().reloads_bad.add();
-    const std::string why = !next ? settings::to_text("envgate", next.error())
-                            : !key ? key.error().message : loaded.error().message;
+    const std::string why = !next  ? settings::to_text("envgate", next.error())
+                            : !key ? key.error().message
+                                   : loaded.error().message;
     log::error("reload_failed").text("error", why).text("consequence", "the old settings stay in force");
     return fail(why);
   }
