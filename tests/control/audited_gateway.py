@@ -211,9 +211,10 @@ class Cat:
         assert self.process.returncode == 0 and out == b"", error
 
     def told(self):
-        """Once it has ended by itself: (exit status, what it said on stderr)."""
-        _, error = self.process.communicate(timeout=30)
-        return self.process.returncode, error.decode()
+        """Once it has ended by itself, its input still open: (exit status, what it said on stderr)."""
+        status = self.process.wait(30)
+        _, error = self.process.communicate()
+        return status, error.decode()
 
 
 def code_of(secret, step=None):
