@@ -1,3 +1,5 @@
+#include <openssl/crypto.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
@@ -119,6 +121,7 @@ loop::Task<auth::Account> SessionMonitor::find_account(std::string user) {
 
 loop::Task<void> SessionMonitor::authenticate(std::string payload) {
   auth::Step step = userauth_->take(payload, wall_clock());
+  OPENSSL_cleanse(payload.data(), payload.size());
   for (;;) {
     if (auto* const asked = std::get_if<auth::NeedAccount>(&step)) {
       auth::Account account = co_await find_account(std::move(asked->user));

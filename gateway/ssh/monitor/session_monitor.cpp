@@ -1,10 +1,12 @@
 #include "gateway/ssh/monitor/session_monitor.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #include <array>
 
 #include "base/log.hpp"
+#include "base/units.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/ssh/monitor/packet_socket.hpp"
 
@@ -16,6 +18,7 @@ using gateway::Offence;
 constexpr std::size_t kJumpsMost = 16;  // that look for their way at once
 constexpr std::chrono::seconds kPingEvery{15}, kPongWithin{60};
 constexpr std::chrono::seconds kRecordStep{5};
+constexpr std::chrono::seconds kGoesWithin{10};  // its own last words take half of that at most
 
 unsigned percent() {
   unsigned char byte = 0;
@@ -46,6 +49,7 @@ loop::Task<bool> SessionMonitor::receive(loop::Deadline deadline) {
     over_ = !got.ok();
     if (over_) co_return false;
     auto message = decode_to_monitor({packet.data(), got.bytes});
+    if (state_ != State::relaying) OPENSSL_cleanse(packet.data(), got.bytes);  // it may be a password
     if (!message) {
       distrust();
       co_return false;
@@ -93,6 +97,7 @@ bool SessionMonitor::start() {
   if (!pair || !stream_.open(worker_.reactor, std::move(pair->first))) return false;
   session_.emplace(worker_.sessions, gateway::Protocol::ssh_audited, arrival_.peer, stream_);
   session_->route = route_;
+  stream_.set_last_words(encode(ToSession(End{11, "the gateway has ended this session"})));
   if (!audited_.spawn(session_->id, arrival_.peer.address, arrival_.client.get(), pair->second.get())) {
     gateway::Metrics::refused("no_session_process");
     return false;
@@ -103,12 +108,23 @@ bool SessionMonitor::start() {
   return send(Start{audited_.host_keys.seed_of(entry_)});
 }
 
+void SessionMonitor::note_progress(const Pong& pong) {
+  relay::Progress& progress = session_->progress;
+  const loop::Time now = worker_.reactor.now();
+  const bool moved = pong.bytes_to_target != progress.to_target || pong.bytes_to_client != progress.to_client;
+  progress.to_target = pong.bytes_to_target;
+  progress.to_client = pong.bytes_to_client;
+  if (moved) progress.last_activity = now;
+  const loop::Clock::duration idle = worker_.settings->timeouts.tunnel_idle;
+  if (idle.count() > 0 && now - progress.last_activity >= idle)
+    end("idle", "nothing has passed for " + format_duration(worker_.settings->timeouts.tunnel_idle));
+}
+
 // What was said, in the last state. False: out of turn.
 bool SessionMonitor::relayed() {
+  ponged_ = worker_.reactor.now();
   if (const auto* const pong = std::get_if<Pong>(&said_)) {
-    ponged_ = worker_.reactor.now();
-    session_->progress.to_target = pong->bytes_to_target;
-    session_->progress.to_client = pong->bytes_to_client;
+    note_progress(*pong);
     return true;
   }
   if (auto* const ended = std::get_if<Ended>(&said_)) {
@@ -147,7 +163,7 @@ bool SessionMonitor::still_answers() {
 // Until either end is over. While the record is full, the session is not listened to: it then stops reading
 // from its two ends.
 loop::Task<void> SessionMonitor::relay() {
-  pinged_ = ponged_ = worker_.reactor.now();
+  pinged_ = ponged_ = session_->progress.last_activity = worker_.reactor.now();
   while (!over_) {
     if (record_signal_ && record_signal_->failed)
       co_return end("record_failed", "the record of this session cannot be kept");
@@ -180,6 +196,19 @@ loop::Task<void> SessionMonitor::run() {
   if (state_ == State::relaying && !over_) co_await relay();
   if (reason_ != "login_grace_exceeded") punish();
   log_end();
+  co_await see_it_go();
+}
+
+// The process has its last words to say to its ends; if it does not go then, it is stuck.
+loop::Task<void> SessionMonitor::see_it_go() {
+  thread_local std::array<char, kMessageMax + 1> packet;
+  const loop::Deadline until = worker_.reactor.after(kGoesWithin);
+  for (;;) {
+    const bool ready = co_await net::wait_readable(stream_, until);
+    if (!ready) co_return audited_.kill(session_->id);
+    const net::IoResult got = stream_.try_read(packet);
+    if (got.status == net::IoStatus::end || got.status == net::IoStatus::error) co_return;
+  }
 }
 
 loop::Task<void> watch_over(gateway::Worker& worker, Arrival arrival) {

@@ -40,6 +40,8 @@ class SessionMonitor final : loop::Timer {
   loop::Task<void> relay();
   loop::Task<bool> receive(loop::Deadline deadline);
   bool relayed();
+  void note_progress(const Pong& pong);
+  loop::Task<void> see_it_go();
   bool record(RecordEvent event);
   bool still_answers();
   void distrust();  // the process has said what it may not: it ends
