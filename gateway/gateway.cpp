@@ -142,14 +142,21 @@ Result<void> Gateway::bind_listeners() {
   return bound;
 }
 
-// Passthrough needs no records: without a folder for them the gateway serves on, and audited sessions are
-// refused.
-void Gateway::open_records(const GatewaySettings& settings) {
+// Passthrough needs no records: without a folder for them the gateway serves on. Audited sessions do.
+Result<void> Gateway::open_records(const GatewaySettings& settings) {
   auto started = ssh::recorder::Recorder::start(settings.audit.records);
-  if (started)
+  if (started) {
     recorder_ = std::move(*started);
-  else
-    log::info("records_off").error(started.error()).text("consequence", "audited SSH sessions are refused");
+    if (audited_) audited_->recorder = recorder_.get();
+    return {};
+  }
+  if (audited_)
+    return fail(started.error().message +
+                    "; audited sessions (ssh.audited.host_key_file) are recorded: give audit.records a "
+                    "directory and a key_file that this account may write to",
+                started.error().code);
+  log::info("records_off").error(started.error()).text("consequence", "audited SSH sessions are refused");
+  return {};
 }
 
 Result<void> Gateway::start() {
@@ -182,8 +189,8 @@ Result<void> Gateway::start() {
   if (geteuid() == 0)
     log::warn("running_as_root")
         .text("remedy", "name an account in `user`; it is taken once the ports are bound");
-  open_records(settings);  // as the account that records are to belong to
-  if (audited_) audited_->recorder = recorder_.get();
+  auto recording = open_records(settings);  // as the account that records are to belong to
+  if (!recording) return recording;
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
   admin_->start();

@@ -73,6 +73,8 @@ class Gateway {
   std::shared_ptr<const net::Certificates> certificates() const;             // null where https is off
   const Guard& guard() const { return guard_; }
   ssh::recorder::Recorder* recorder() const { return recorder_.get(); }  // null: nothing can be recorded
+  const ssh::monitor::Audited* audited() const { return audited_.get(); }  // null: not served
+  const routing::Domain& domain() const { return domain_; }
   // Runs `ask` on a worker's thread and waits for it. Not from a worker's own thread.
   static void on_worker(Worker& worker, const std::function<void(Worker&)>& ask);
 
@@ -80,7 +82,7 @@ class Gateway {
   Result<void> bind_listeners();
   Result<void> load_certificates(const GatewaySettings& settings);
   Result<void> drop_rights();
-  void open_records(const GatewaySettings& settings);  // Requires: rights are dropped
+  Result<void> open_records(const GatewaySettings& settings);  // Requires: rights are dropped
   // Gives a worker what was loaded: certificates and ticket key. Thread: the worker's, or before it runs.
   void install_secrets(Worker& worker, const TicketKeyPtr& key);
   void install_tls(Worker& worker);

@@ -21,6 +21,8 @@ std::span<const Operation> operations() {
       {Method::delete_, "/api/sessions/{id}", Right::change, delete_record},
       {Method::get, "/api/sessions/{id}/files/{name}", Right::read, get_record_file},
       {Method::get, "/api/sessions/{id}/watch", Right::read, watch_record},
+      {Method::get, "/ssh-keys", Right::read, get_ssh_keys},
+      {Method::get, "/ssh-keys/{env}", Right::read, get_ssh_keys_of},
       {Method::get, "/settings", Right::read, get_settings},
       {Method::get, "/settings/{key}", Right::read, get_setting},
       {Method::put, "/settings/{key}", Right::change, put_setting},

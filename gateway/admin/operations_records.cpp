@@ -137,7 +137,7 @@ Response get_record_file(Context& context, const Request& request) {
   const auto from = request.number("from", 0, std::uint64_t{1} << 50, 0);
   const auto size = request.number("size", 1, kLargestRange, kDefaultRange);
   if (!from || !size) return from ? size.error() : from.error();
-  const std::string& id = request.segments[1];
+  const std::string& id = request.segments[2];
   std::string_view record = request.name;
   if (record.ends_with(record::kChainSuffix)) record.remove_suffix(record::kChainSuffix.size());
   if (!recorder::is_id(id) || !recorder::is_file_of(id, record))

@@ -50,13 +50,14 @@ void SessionMonitor::log_end() {
     metrics.bytes_to_client.add(ended_->bytes_to_client);
   }
   if (!in) gateway::Metrics::refused(reason_);
-  if (!gateway::AccessLog::enabled()) return;
   const std::string_view status = !in                          ? reason_
                                   : session_->killed           ? "killed"
                                   : !ended_                    ? "session_lost"
                                   : ended_->violation          ? "protocol_violation"
                                   : ended_->who == Who::target ? "target_closed"
                                                                : "success";
+  record_.close(std::string(status));
+  if (!gateway::AccessLog::enabled()) return;
   const std::string user = userauth_ ? userauth_->user() : std::string();
   auto line = worker_.access_log.line("ssh_connection", route_ ? route_->env.view() : std::string_view(),
                                       route_.get(), arrival_.peer.address.to_string(), status, user);
@@ -66,7 +67,6 @@ void SessionMonitor::log_end() {
       .number("session", static_cast<std::int64_t>(session_->id))
       .seconds("duration", worker_.reactor.now() - session_->started);
   if (!record_id_.empty()) line->text("record", record_id_);
-  record_.close(std::string(status));
   if (!ended_) return;
   line->number("bytes_to_target", static_cast<std::int64_t>(ended_->bytes_to_target))
       .number("bytes_to_client", static_cast<std::int64_t>(ended_->bytes_to_client))
