@@ -251,12 +251,11 @@ VIOLATIONS = {
 
 @pytest.mark.parametrize("what", VIOLATIONS)
 def test_what_breaks_the_protocol(scene, what):
-    already = len(scene.log("ssh_connection"))
     client = session(scene, lambda server, channel: server.send(*VIOLATIONS[what](channel)))
     told = client.farewell()
     client.close()
     assert told == BROKE
-    assert scene.ended(already + 1)[already]["status"] == "protocol_violation"
+    assert scene.line_of(client)["status"] == "protocol_violation"
 
 
 def test_every_message_after_the_login(scene):
@@ -393,13 +392,12 @@ def test_a_customer_who_writes_to_a_target_that_reads_nothing(scene):
 @pytest.mark.parametrize("text", [b"plain words", b"a\nb\r\n{\"event\":\"forged\"}\n", b"\x1b]0;title\x07\x1b[2J", b"\"\\\xff\xfe\0",
                                   b"x" * 30_000])
 def test_words_of_farewell_forge_no_line_and_no_terminal(scene, text):
-    already = len(scene.log("ssh_connection"))
     client = session(scene, lambda server, channel: server.send(message(1, uint32(2), string(text), string(b""))))
     told = client.farewell()
     client.close()
     assert told.startswith("the environment closed the connection") and told.isprintable() and len(told) < 400
-    last = scene.ended(already + 1)[already]
-    assert len(scene.log("ssh_connection")) == already + 1 and not scene.log("forged")
+    last = scene.line_of(client)
+    assert not scene.log("forged")
     assert last["status"] == "target_closed" and last["detail"].isprintable()
 
 

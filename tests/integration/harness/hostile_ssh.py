@@ -323,9 +323,10 @@ class Transport:
 
 
 class Client(Transport):
-    def __init__(self, port, **bent):
-        sock = socket.create_connection(("127.0.0.1", port), 20 * SLOW)
+    def __init__(self, port, source="127.0.0.1", **bent):
+        sock = socket.create_connection(("127.0.0.1", port), 20 * SLOW, source_address=(source, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.own_port = sock.getsockname()[1]
         super().__init__(sock, **bent)
 
     def ask_service(self):

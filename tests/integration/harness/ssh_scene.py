@@ -169,13 +169,13 @@ class Scene:
         lines = [json.loads(line) for line in self.gateway.process.log.read_bytes().decode("utf-8").split("\n") if line]
         return [line for line in lines if event is None or line.get("event") == event]
 
-    def ended(self, count=1, since=0):
-        """The lines of connections that ended since `since` lines ago were counted, once they are `count`."""
+    def line_of(self, client):
+        """The one line of the log that says how this client's connection ended."""
         def lines():
-            found = self.log(contract.SSH_EVENT)[since:]
-            return found if len(found) >= count else None
-        return wait_for(lines, lambda: f"{len(self.log(contract.SSH_EVENT))} connections have ended: "
-                                       f"{self.gateway.process.tail(5)}")
+            return [line for line in self.log(contract.SSH_EVENT) if line["source_port"] == client.own_port]
+        wait_for(lines, lambda: f"no line of port {client.own_port}: {self.gateway.process.tail(5)}")
+        assert len(lines()) == 1
+        return lines()[0]
 
     def __enter__(self):
         self.gateway.start()
