@@ -1,6 +1,6 @@
 # ctest: timeout=400
 """What one SSH connection carries beside a command: forwards of every kind, X11, a hundred channels, signals
-and sizes, while both ends ask for new keys at each megabyte and the server wants a sign of life each second."""
+and sizes, while both ends change keys at each megabyte and the server wants a sign of life each second."""
 import asyncio
 import hashlib
 import os
