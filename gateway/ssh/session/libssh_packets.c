@@ -57,6 +57,8 @@ bool packets_send(ssh_session session, const void* payload, size_t size) {
   return ssh_packet_send(session) == SSH_OK && !packets_broken(session);
 }
 
+void packets_first_at_once(ssh_session session) { ssh_socket_set_write_wontblock(session->socket); }
+
 void packets_flush(ssh_session session) {
   ssh_socket socket = session->socket;
   if (!ssh_socket_is_open(socket)) return;
