@@ -28,8 +28,8 @@ struct PasswordAnswer {
 
 }  // namespace
 
-bool SessionMonitor::handshaken(Handshaken& said) {
-  if (state_ != State::key_exchange || said.session_id.empty()) return false;
+void SessionMonitor::handshaken(Handshaken& said) {
+  if (said.session_id.empty()) return distrust();
   handshaken_ = std::move(said);
   const auto& settings = worker_.settings->ssh.audited;
   auth::UserauthSettings userauth;
@@ -40,27 +40,20 @@ bool SessionMonitor::handshaken(Handshaken& said) {
   userauth.passwords = settings.passwords;
   userauth_.emplace(std::move(userauth), handshaken_.session_id, arrival_.peer.address);
   state_ = State::authenticating;
-  return true;
 }
 
 loop::Task<void> SessionMonitor::log_in() {
-  while (!over_ && state_ != State::relaying) {
-    const bool heard = co_await receive(loop::kNever);
-    if (!heard) co_return;
-    bool in_turn = false;
+  while (!over_ && !is_in()) {
+    const bool spoke = co_await receive(loop::kNever);
+    if (!spoke) co_return;
     if (auto* const handshake = std::get_if<Handshaken>(&said_)) {
-      in_turn = handshaken(*handshake);
-    } else if (auto* const userauth = std::get_if<Userauth>(&said_);
-               userauth && state_ == State::authenticating) {
-      in_turn = true;
+      handshaken(*handshake);
+    } else if (auto* const userauth = std::get_if<Userauth>(&said_)) {
       co_await authenticate(std::move(userauth->payload));
     } else if (auto* const ended = std::get_if<Ended>(&said_)) {
       ended_ = std::move(*ended);
       over_ = true;
-      co_return;
     }
-    if (in_turn) continue;
-    distrust();
   }
 }
 

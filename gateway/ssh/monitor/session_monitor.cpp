@@ -49,8 +49,8 @@ loop::Task<bool> SessionMonitor::receive(loop::Deadline deadline) {
     over_ = !got.ok();
     if (over_) co_return false;
     auto message = decode_to_monitor({packet.data(), got.bytes});
-    if (state_ != State::relaying) OPENSSL_cleanse(packet.data(), got.bytes);  // it may be a password
-    if (!message) {
+    if (!is_in()) OPENSSL_cleanse(packet.data(), got.bytes);  // it may be a password
+    if (!message || !may_say(state_, *message)) {
       distrust();
       co_return false;
     }
@@ -120,32 +120,27 @@ void SessionMonitor::note_progress(const Pong& pong) {
     end("idle", "nothing has passed for " + format_duration(worker_.settings->timeouts.tunnel_idle));
 }
 
-// What was said, in the last state. False: out of turn.
-bool SessionMonitor::relayed() {
+// What was said by a session that goes on.
+void SessionMonitor::heard() {
   ponged_ = worker_.reactor.now();
   if (const auto* const pong = std::get_if<Pong>(&said_)) {
     note_progress(*pong);
-    return true;
-  }
-  if (auto* const ended = std::get_if<Ended>(&said_)) {
+  } else if (auto* const ended = std::get_if<Ended>(&said_)) {
     ended_ = std::move(*ended);
     over_ = true;
-    return true;
-  }
-  if (auto* const asked = std::get_if<Jump>(&said_); asked && jump_ && jumps_.size() < kJumpsMost) {
+  } else if (auto* const recorded = std::get_if<Record>(&said_)) {
+    record(std::move(recorded->event));
+  } else if (auto* const asked = std::get_if<Jump>(&said_)) {
+    if (jumps_.size() >= kJumpsMost) return distrust();  // it asks for no more at once (session/jump.cpp)
     jumps_.start(pass_on(std::move(*asked)));
-    return true;
   }
-  auto* const recorded = std::get_if<Record>(&said_);
-  return recorded && !jump_ && record(std::move(recorded->event));
 }
 
-bool SessionMonitor::record(RecordEvent event) {
+void SessionMonitor::record(RecordEvent event) {
   if (std::holds_alternative<Refused>(event)) gateway::Metrics::refused("ssh_policy");
   const recorder::Written written = record_.write(std::move(event), worker_.reactor.now());
   record_full_ = written == recorder::Written::full;
   if (written == recorder::Written::failed) record_signal_->failed = true;
-  return true;
 }
 
 // A process that does not answer is stuck, whatever a peer has done to it.
@@ -173,9 +168,12 @@ loop::Task<void> SessionMonitor::relay() {
       ponged_ = worker_.reactor.now();
       continue;
     }
-    const bool heard = co_await receive(pinged_ + kPingEvery);
+    const bool spoke = co_await receive(pinged_ + kPingEvery);
     if (over_) co_return;
-    if (heard ? !relayed() : !still_answers()) co_return distrust();
+    if (spoke)
+      heard();
+    else if (!still_answers())
+      co_return distrust();
   }
 }
 
@@ -193,7 +191,7 @@ loop::Task<void> SessionMonitor::run() {
   const gateway::ActiveConnection active(gateway::Protocol::ssh_audited);
   co_await log_in();
   disarm();
-  if (state_ == State::relaying && !over_) co_await relay();
+  if (is_in() && !over_) co_await relay();
   if (reason_ != "login_grace_exceeded") punish();
   log_end();
   co_await see_it_go();
