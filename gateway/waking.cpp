@@ -55,8 +55,7 @@ bool sleeps(const Worker& worker, const routing::Route& route) {
          worker.settings->routes.source == RouteSource::control;
 }
 
-loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, std::string why, loop::Deadline deadline,
-                       WakingProgress progress) {
+loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, Waiter waiter, loop::Deadline deadline) {
   const routing::EnvId env = route->env;
   Woken out;
   std::string told;
@@ -64,12 +63,16 @@ loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, std::string why,
   for (;;) {
     out.route = running_route(worker, env);
     if (out.route) co_return out;
-    const auto now = co_await ask(worker, env, why);
+    const auto now = co_await ask(worker, env, waiter.why);
     failures = now || now.error().code != 0 ? 0 : failures + 1;
     out.why = now ? now->reason : now.error().message;
     const bool refused = !now && now.error().code / 100 == 4;  // the control plane's own no
     if (refused || failures > kFailuresMost || (now && now->state == "failed")) co_return out;
-    if (now && now->line != told && now->state != "running") progress(told = now->line);
+    if (now && now->line != told && now->state != "running") waiter.progress(told = now->line);
+    if (waiter.gone()) {
+      out.why = "nobody waits for it any more";
+      co_return out;
+    }
     if (worker.reactor.now() >= deadline) {
       out.timed_out = true;
       out.why = "it has not come up in time";

@@ -20,13 +20,16 @@ struct Woken {
   bool timed_out = false;
 };
 
-// What is going on, in a line for people: "starting: pull", "position 3 in the queue". Told once each.
-using WakingProgress = std::function<void(const std::string&)>;
+// Who came, and waits.
+struct Waiter {
+  std::string why;  // for the audit
+  // What is going on, in a line for people: "starting: pull", "position 3 in the queue". Told once each.
+  std::function<void(const std::string&)> progress = [](const std::string&) {};
+  std::function<bool()> gone;  // he waits no more
+};
 
-// Asks for a start and waits for it, until `deadline` at most. `why` tells the audit who came.
-// Requires: sleeps(worker, *route).
-loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, std::string why, loop::Deadline deadline,
-                       WakingProgress progress);
+// Asks for a start and waits for it, until `deadline` at most. Requires: sleeps(worker, *route).
+loop::Task<Woken> wake(Worker& worker, routing::RoutePtr route, Waiter waiter, loop::Deadline deadline);
 
 // As above for who does not wait: asks for the start, and says how far it is. However many ask, the control
 // plane is asked once a second for each environment. Errors: why it does not start.

@@ -151,10 +151,12 @@ loop::Task<bool> wake(Visit& visit, net::Stream& client, net::Socket* direct) {
       co_return false;
     }
   }
-  std::string why = "ssh from " + visit.peer.address.to_string();
-  auto woken =
-      co_await gateway::wake(worker, visit.route, std::move(why),
-                             worker.reactor.after(worker.settings->timeouts.wake), [](const std::string&) {});
+  gateway::Waiter waiter{.why = "ssh from " + visit.peer.address.to_string()};
+  // Of other protocols a client may have said all that it has to say.
+  const bool ssh = visit.protocol != Protocol::tcp;
+  waiter.gone = [&client, ssh] { return ssh && client.watch().peer_closed(); };
+  auto woken = co_await gateway::wake(worker, visit.route, std::move(waiter),
+                                      worker.reactor.after(worker.settings->timeouts.wake));
   if (!woken.route) {
     refuse(visit, client, woken.timed_out ? "wake_timeout" : "wake_failed",
            "environment " + visit.route->env.str() + " does not start: " + woken.why);

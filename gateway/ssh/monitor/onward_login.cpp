@@ -52,9 +52,10 @@ loop::Task<bool> SessionMonitor::wake_it() {
     send(Reply{auth::banner_payload("envgate: environment " + env + ": " + line + "\n"), false});
   };
   tell("it is " + std::string(to_string(route_->state)) + ", and is started for you");
-  const std::string why = "ssh from " + arrival_.peer.address.to_string();
-  auto woken = co_await gateway::wake(worker_, route_, why,
-                                      worker_.reactor.after(worker_.settings->timeouts.wake), tell);
+  gateway::Waiter waiter{"ssh from " + arrival_.peer.address.to_string(), tell,
+                         [this] { return over_ || stream_.watch().peer_closed(); }};
+  auto woken = co_await gateway::wake(worker_, route_, std::move(waiter),
+                                      worker_.reactor.after(worker_.settings->timeouts.wake));
   if (over_) co_return false;
   if (!woken.route) {
     end(woken.timed_out ? "wake_timeout" : "wake_failed",
@@ -67,6 +68,13 @@ loop::Task<bool> SessionMonitor::wake_it() {
   co_return true;
 }
 
+bool SessionMonitor::is_allowed_from() {
+  const auto& allowed = route_->services().allow_from;
+  if (allowed.empty() || any_contains(allowed, arrival_.peer.address)) return true;
+  end("source_not_allowed", "environment " + route_->env.str() + " does not allow your address");
+  return false;
+}
+
 // The route's own say: is it there, for this client?
 bool SessionMonitor::may_enter() {
   const routing::Route& route = *route_;
@@ -76,9 +84,7 @@ bool SessionMonitor::may_enter() {
                "environment " + env + " is " + std::string(to_string(route.state)) +
                    "; start it and connect again"),
            false;
-  if (!route.services().allow_from.empty() &&
-      !any_contains(route.services().allow_from, arrival_.peer.address))
-    return end("source_not_allowed", "environment " + env + " does not allow your address"), false;
+  if (!is_allowed_from()) return false;
   if (!audited_.recorder)
     return end("records_off",
                "sessions with environment " + env + " are recorded, which is not possible now"),
@@ -135,9 +141,12 @@ loop::Task<Result<void>> SessionMonitor::credential(Target& target) {
       OPENSSL_cleanse(answer->body.data(), answer->body.size());
       co_return taken;
     }
-    const bool soon = answer && answer->status == 409;  // its login is being set: in a moment
-    if (!soon || worker_.reactor.now() + kAskAgain >= until)
-      co_return answer ? fail(gateway::problem_text(*answer)) : Result<void>(tl::unexpected(answer.error()));
+    if (!answer) {
+      log::error("control_unreachable").error(answer.error());
+      co_return fail("the control plane does not answer; try again later", answer.error().code);
+    }
+    const bool soon = answer->status == 409;  // its login is being set: in a moment
+    if (!soon || worker_.reactor.now() + kAskAgain >= until) co_return fail(gateway::problem_text(*answer));
     co_await loop::sleep_until(worker_.reactor, worker_.reactor.now() + kAskAgain);
   }
 }
@@ -174,7 +183,8 @@ loop::Task<bool> SessionMonitor::log_in_onward() {
   const auto provided = co_await credential(target);
   if (!provided) {
     log::error("ssh_no_credential").text("environment_id", route_->env.view()).error(provided.error());
-    co_return end("no_credential", "there is no way to log in to environment " + route_->env.str() + " now"),
+    co_return end("no_credential", "environment " + route_->env.str() +
+                                       " cannot be logged in to now: " + provided.error().message),
         false;
   }
   const Fd socket = target_.release();
@@ -258,6 +268,8 @@ loop::Task<void> SessionMonitor::go_on(auth::Identity identity) {
   disarm();  // he is who he says; what is to come has deadlines of its own
   if (!route_ || route_->ssh.mode != routing::SshMode::audited) co_return admit(State::jumping);
   if (gateway::sleeps(worker_, *route_)) {
+    if (!is_allowed_from()) co_return;
+    place_.release();  // of those on their way to a login he is none any more, however long this takes
     const bool woken = co_await wake_it();
     if (!woken) co_return;
   }

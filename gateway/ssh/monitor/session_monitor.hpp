@@ -61,6 +61,7 @@ class SessionMonitor final : loop::Timer {
   // onward_login.cpp
   loop::Task<void> go_on(auth::Identity identity);
   loop::Task<bool> wake_it();
+  bool is_allowed_from();
   bool may_enter();
   loop::Task<bool> connect_target();
   loop::Task<Result<void>> credential(Target& target);
