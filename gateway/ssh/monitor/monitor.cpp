@@ -27,7 +27,8 @@ constexpr std::chrono::seconds kTargetLogin{30};  // the target's key exchange a
 constexpr std::size_t kJumpsMost = 16;            // that look for their way at once
 constexpr std::uint32_t kSshPort = 22;
 constexpr std::chrono::seconds kPingEvery{15}, kPongWithin{60};
-constexpr std::uint32_t kByApplication = 11;  // RFC 4253 section 11.1
+constexpr std::uint32_t kByApplication = 11;      // RFC 4253 section 11.1
+constexpr std::uint64_t kBytesMost = 1ull << 50;  // no session moves more; who claims it has been taken over
 
 std::chrono::sys_seconds wall_clock() {
   return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -37,6 +38,11 @@ unsigned percent() {
   unsigned char byte = 0;
   RAND_bytes(&byte, 1);
   return byte * 100u / 256u;
+}
+
+// Of a Pong, of an Ended: they go into the metrics and the log.
+bool plausible(const auto& said) {
+  return said.bytes_to_target <= kBytesMost && said.bytes_to_client <= kBytesMost;
 }
 
 // Where a thread of the password pool leaves its answer for a monitor that may be gone by then.
@@ -209,7 +215,7 @@ loop::Task<void> Monitor::log_in() {
                userauth && state_ == State::authenticating) {
       in_turn = true;
       co_await authenticate(std::move(userauth->payload));
-    } else if (auto* const ended = std::get_if<Ended>(&said_)) {
+    } else if (auto* const ended = std::get_if<Ended>(&said_); ended && plausible(*ended)) {
       ended_ = std::move(*ended);
       over_ = true;
       co_return;
@@ -413,13 +419,13 @@ void Monitor::admitted() {
 
 // What was said, in the last state. False: out of turn.
 bool Monitor::relayed() {
-  if (const auto* const pong = std::get_if<Pong>(&said_)) {
+  if (const auto* const pong = std::get_if<Pong>(&said_); pong && plausible(*pong)) {
     ponged_ = worker_.reactor.now();
     session_->progress.to_target = pong->bytes_to_target;
     session_->progress.to_client = pong->bytes_to_client;
     return true;
   }
-  if (auto* const ended = std::get_if<Ended>(&said_)) {
+  if (auto* const ended = std::get_if<Ended>(&said_); ended && plausible(*ended)) {
     ended_ = std::move(*ended);
     over_ = true;
     return true;
