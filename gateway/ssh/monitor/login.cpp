@@ -29,7 +29,7 @@ struct PasswordAnswer {
 }  // namespace
 
 void SessionMonitor::handshaken(Handshaken& said) {
-  if (said.session_id.empty()) return distrust();
+  if (said.session_id.empty()) return distrust("session_message");
   handshaken_ = std::move(said);
   const auto& settings = worker_.settings->ssh.audited;
   auth::UserauthSettings userauth;

@@ -50,8 +50,8 @@ loop::Task<bool> SessionMonitor::receive(loop::Deadline deadline) {
     if (over_) co_return false;
     auto message = decode_to_monitor({packet.data(), got.bytes});
     if (!is_in()) OPENSSL_cleanse(packet.data(), got.bytes);  // it may be a password
-    if (!message || !may_say(state_, *message)) {
-      distrust();
+    if (!message || !may_say(state_, *message) || !is_plausible(*message)) {
+      distrust("session_message");
       co_return false;
     }
     said_ = std::move(*message);
@@ -65,11 +65,13 @@ void SessionMonitor::end(std::string_view reason, std::string text, std::uint32_
   over_ = true;
 }
 
-void SessionMonitor::distrust() {
-  gateway::Metrics::refused("session_distrusted");
-  log::error("ssh_session_distrusted").number("session", static_cast<std::int64_t>(session_->id));
+void SessionMonitor::distrust(std::string_view reason) {
+  gateway::Metrics::refused(reason);
+  log::error(reason == "session_hung" ? "ssh_session_hung" : "ssh_session_distrusted")
+      .number("session", static_cast<std::int64_t>(session_->id))
+      .text("reason", reason);
   audited_.kill(session_->id);
-  reason_ = "session_distrusted";
+  reason_ = reason;
   over_ = true;
 }
 
@@ -131,7 +133,8 @@ void SessionMonitor::heard() {
   } else if (auto* const recorded = std::get_if<Record>(&said_)) {
     record(std::move(recorded->event));
   } else if (auto* const asked = std::get_if<Jump>(&said_)) {
-    if (jumps_.size() >= kJumpsMost) return distrust();  // it asks for no more at once (session/jump.cpp)
+    if (jumps_.size() >= kJumpsMost)
+      return distrust("session_message");  // it asks for no more at once (session/jump.cpp)
     jumps_.start(pass_on(std::move(*asked)));
   }
 }
@@ -144,15 +147,11 @@ void SessionMonitor::record(RecordEvent event) {
 }
 
 // A process that does not answer is stuck, whatever a peer has done to it.
-bool SessionMonitor::still_answers() {
+void SessionMonitor::see_whether_it_answers() {
   const loop::Time now = worker_.reactor.now();
-  if (now - ponged_ > kPongWithin) {
-    log::error("ssh_session_hung").number("session", static_cast<std::int64_t>(session_->id));
-    return false;
-  }
+  if (now - ponged_ > kPongWithin) return distrust("session_hung");
   pinged_ = now;
   send(Ping{});
-  return true;
 }
 
 // Until either end is over. While the record is full, the session is not listened to: it then stops reading
@@ -172,8 +171,8 @@ loop::Task<void> SessionMonitor::relay() {
     if (over_) co_return;
     if (spoke)
       heard();
-    else if (!still_answers())
-      co_return distrust();
+    else if (!over_)
+      see_whether_it_answers();
   }
 }
 

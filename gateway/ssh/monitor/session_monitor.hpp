@@ -43,8 +43,8 @@ class SessionMonitor final : loop::Timer {
   void note_progress(const Pong& pong);
   loop::Task<void> see_it_go();
   void record(RecordEvent event);
-  bool still_answers();
-  void distrust();  // the process has said what it may not: it ends
+  void see_whether_it_answers();
+  void distrust(std::string_view reason);  // the process has said what it may not: it ends
   bool send(const ToSession& message, int descriptor = -1);
   void end(std::string_view reason, std::string text, std::uint32_t code = 11);
   void punish();

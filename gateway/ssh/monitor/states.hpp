@@ -39,4 +39,16 @@ constexpr bool may_say(State state, const ToMonitor& message) {
   return columns[message.index()];
 }
 
+// No session moves more: who claims it has been taken over. The numbers go into metrics and the log.
+inline constexpr std::uint64_t kBytesMost = 1ull << 50;
+
+inline bool is_plausible(const ToMonitor& message) {
+  const auto fits = [](const auto& counts) {
+    return counts.bytes_to_target <= kBytesMost && counts.bytes_to_client <= kBytesMost;
+  };
+  if (const auto* const pong = std::get_if<Pong>(&message)) return fits(*pong);
+  if (const auto* const ended = std::get_if<Ended>(&message)) return fits(*ended);
+  return true;
+}
+
 }  // namespace envgate::ssh::monitor
