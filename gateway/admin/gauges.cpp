@@ -59,7 +59,7 @@ void Gauges::refresh_workers(Context& context) {
   gauge("envgate_target_pool_connections", "Idle connections to targets, kept for the next request.")
       .set(as_gauge(pooled));
 
-  std::array<std::int64_t, 5> by_protocol{};
+  std::array<std::int64_t, gateway::kProtocols> by_protocol{};
   for (const SessionFacts& session : collect_sessions(context.gateway.workers(), {}))
     ++by_protocol[static_cast<std::size_t>(session.protocol)];
   for (std::size_t i = 0; i < by_protocol.size(); ++i)

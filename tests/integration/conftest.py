@@ -11,6 +11,7 @@ from harness import audited  # noqa: E402
 from harness import Ca, EchoTarget, Gateway, HttpTarget, RouteFile, Sshd  # noqa: E402
 from harness.machine import BIN, need  # noqa: E402
 from harness.routes import ENV, http, ssh  # noqa: E402
+from harness.ssh_scene import Scene  # noqa: E402
 from harness.victim import ENV as VICTIM  # noqa: E402
 from harness.victim import answer_each  # noqa: E402
 
@@ -36,13 +37,14 @@ def web():
 
 @pytest.fixture(scope="module", params=["passthrough", "audited"])
 def ssh_gateway(request, tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it: one environment, in either mode, and its port
-    `env_port`."""
+    """One gateway for a module whose tests change nothing in it: one environment, in either mode, and its
+    port `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
     is_audited = request.param == "audited"
     if is_audited:
-        need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+        need((BIN / "envgate-session").exists(),
+             "envgate-session is not built: conf/libssh could not build libssh")
     gateway = Gateway(directory, ca, audited.settings(directory, sshd) if is_audited else None)
     gateway.env_port = gateway.ssh_port()
     gateway.audited = is_audited
@@ -84,6 +86,31 @@ def front(tmp_path_factory, request, ca, target):
 def name(front):
     """The public name of the attacked environment."""
     return front.host(VICTIM, 8888)
+
+
+# -- for the modules of hostile SSH peers
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory, request, ca, sshd):
+    """A gateway with audited sessions, with the settings of ssh.audited in AUDITED, if the module has any."""
+    with Scene(tmp_path_factory.mktemp("scene"), ca, sshd, **getattr(request.module, "AUDITED", {})) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def bystander(scene):
+    customer = scene.bystander()
+    yield customer
+    customer.leave()
+
+
+@pytest.fixture
+def untouched(scene, bystander):
+    """Whatever the test does: the customer who was there before goes on, and nothing is left behind."""
+    before = scene.measure()
+    yield
+    bystander.check()
+    scene.check(before)
 
 
 # -- a gateway for one test

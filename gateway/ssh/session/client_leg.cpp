@@ -16,7 +16,9 @@ constexpr std::uint8_t kServiceRequest = 5, kServiceAccept = 6;  // RFC 4253 sec
 constexpr std::uint8_t kFirstOfUserauth = 50, kLastOfUserauth = 79;
 constexpr std::uint32_t kServiceNotAvailable = 7;
 constexpr std::string_view kService = "ssh-userauth";
-constexpr std::size_t kInboxMax = 64;  // packets that a client sends without waiting for an answer
+constexpr std::size_t kInboxMax = 64;           // packets that a client sends without waiting for an answer
+constexpr std::size_t kUnreadMost = 64 * 1024;  // bytes for a client that is not logged in and does not read
+constexpr const char* kDoesNotRead = "the client does not read what it is answered";
 constexpr const char* kIdentification = "envgate";
 
 std::string text_or_empty(const char* text) { return text ? text : ""; }
@@ -56,9 +58,25 @@ Result<void> ClientLeg::handshake(Fd socket, std::string_view seed) {
   // Before the exchange: a client may send its first request together with the end of it, as dropbear does.
   if (!take(kServiceRequest, kServiceRequest, *this) || !take(kFirstOfUserauth, kLastOfUserauth, *this))
     return fail("out of memory");
-  if (ssh_handle_key_exchange(session_) != SSH_OK) return tl::unexpected(failure("key exchange"));
+  if (auto exchanged = exchange_keys(); !exchanged) return exchanged;
   polling_ = ssh_event_new();
   if (!polling_ || ssh_event_add_session(polling_, session_) != SSH_OK) return fail("out of memory");
+  return {};
+}
+
+// Turn by turn: libssh answers each packet that it does not know, and keeps the answers for who does not
+// read.
+Result<void> ClientLeg::exchange_keys() {
+  ssh_set_blocking(session_, 0);
+  int result;
+  while ((result = ssh_handle_key_exchange(session_)) == SSH_AGAIN) {
+    if (pending() > kUnreadMost) return fail(kDoesNotRead);
+    pollfd ready{fd_, static_cast<short>(pending() > 0 ? POLLIN | POLLOUT : POLLIN), 0};
+    ::poll(&ready, 1, -1);
+    flush();
+  }
+  ssh_set_blocking(session_, 1);
+  if (result != SSH_OK) return tl::unexpected(failure("key exchange"));
   return {};
 }
 
@@ -102,6 +120,7 @@ Result<std::string> ClientLeg::next_userauth() {
     if (broken()) return fail(farewell().empty() ? "the client has gone" : farewell());
     if (ssh_event_dopoll(polling_, -1) == SSH_ERROR && inbox_.empty()) return tl::unexpected(failure("read"));
     if (inbox_.size() > kInboxMax) return fail("too many requests at once");
+    if (pending() > kUnreadMost) return fail(kDoesNotRead);
   }
 }
 

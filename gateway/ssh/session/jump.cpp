@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -19,7 +20,9 @@ using auth::Writer;
 using monitor::Who;
 
 constexpr std::size_t kChannelsMost = 100;
-constexpr std::size_t kPendingMost = 256 * 1024;
+constexpr std::size_t kPendingMost = 256 * 1024;  // bytes for a slow client; behind them channels wait
+constexpr std::size_t kAnswersMost = 512 * 1024;  // and behind what it is answered, it waits itself
+constexpr std::size_t kAskedMost = 8;  // of the monitor at once, which looks for no more than 16 ways
 constexpr std::size_t kHostMost = 255;
 constexpr std::size_t kDescriptionMost = 64;
 constexpr std::uint32_t kProtocolError = 2;
@@ -52,6 +55,7 @@ class JumpSession final : PacketSink {
   void refuse(std::uint32_t peer, OpenFailure reason, std::string_view text);
 
   void hear_monitor();
+  void ask();
   void answered(const monitor::JumpAnswer& answer, Fd socket);
   void watch();
   void forget_finished();
@@ -63,6 +67,8 @@ class JumpSession final : PacketSink {
   ssh_event event_ = nullptr;
   Channels channels_;
   std::uint32_t next_ = 0;
+  std::deque<monitor::Jump> to_ask_;             // of channels that wait, so bounded as they are
+  std::size_t asked_ = 0;                        // without an answer
   std::uint64_t to_target_ = 0, to_client_ = 0;  // of channels that are gone
   short link_events_ = 0;
   bool over_ = false;
@@ -131,8 +137,13 @@ bool JumpSession::open(Reader body) {
     return refuse(peer, OpenFailure::resource_shortage, "too many channels"), true;
   const std::uint32_t id = next_++;
   channels_.try_emplace(id, client_, id, peer, window, packet);
-  link_.send(monitor::Jump{id, std::string(host), port});
+  to_ask_.push_back({id, std::string(host), port});
+  ask();
   return true;
+}
+
+void JumpSession::ask() {
+  for (; !to_ask_.empty() && asked_ < kAskedMost; to_ask_.pop_front(), ++asked_) link_.send(to_ask_.front());
 }
 
 bool JumpSession::request(Reader body) {
@@ -160,6 +171,8 @@ bool JumpSession::of_channel(std::uint8_t type, Reader body) {
 }
 
 void JumpSession::answered(const monitor::JumpAnswer& answer, Fd socket) {
+  --asked_;
+  ask();
   const auto found = channels_.find(answer.id);
   if (found == channels_.end() || !found->second.waits()) return;
   if (answer.text.empty() && socket)
@@ -186,7 +199,9 @@ void JumpSession::hear_monitor() {
 
 // libssh's event takes an fd with its events; what has changed is taken out and put in again.
 void JumpSession::watch() {
-  const bool keeps_up = client_.pending() < kPendingMost;
+  const std::size_t pending = client_.pending();
+  const bool keeps_up = pending < kPendingMost;
+  client_.read(pending < kAnswersMost);
   for (auto& [id, channel] : channels_) {
     const short events = channel.events(keeps_up);
     if (events == channel.registered) continue;

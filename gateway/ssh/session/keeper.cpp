@@ -30,7 +30,16 @@ std::uint64_t milliseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1000 + static_cast<std::uint64_t>(time.tv_usec) / 1000;
 }
 
+// Sessions go before the gateway, whatever it was started with, when memory is short.
+void be_expendable() {
+  if (std::FILE* const file = std::fopen("/proc/self/oom_score_adj", "w")) {
+    std::fputs("200", file);
+    std::fclose(file);
+  }
+}
+
 int run_session(Fd client_socket, Fd monitor) {
+  be_expendable();
   if (auto boxed = enter_sandbox(Bounds{}); !boxed) {
     std::fprintf(stderr, "envgate-session: %s\n", boxed.error().message.c_str());
     return kSandboxRefused;

@@ -4,8 +4,10 @@
 // given. Errors: what libssh says, one line, printable.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "base/fd.hpp"
 #include "base/result.hpp"
 #include "gateway/ssh/monitor/messages.hpp"
+#include "gateway/ssh/session/libssh_packets.h"
 
 struct ssh_session_struct;
 struct ssh_bind_struct;
@@ -79,6 +82,7 @@ class ClientLeg final : public Leg, PacketSink {
 
  private:
   void packet(std::string_view payload) override { inbox_.emplace_back(payload); }
+  Result<void> exchange_keys();
   bool serve(std::string_view service_request);
 
   ssh_bind_struct* bind_ = nullptr;
@@ -97,12 +101,20 @@ class TargetLeg final : public Leg {
   // Exchanges keys, checks the host key and logs in, blocking. What it fails with goes into `failed`.
   bool log_in(Fd socket, const monitor::Target& target, monitor::TargetFailed& failed);
   std::string identification() const;
+  // Whether the key exchanges since then showed the same host key, as the first one did. Cheap: it is asked
+  // for each packet.
+  bool same_host_key();
 
  private:
+  int in_turns(int again, const std::function<int()>& call);
   bool check_host_key(const monitor::Target& target, monitor::TargetFailed& failed);
   int authenticate(const monitor::Target& target);
   int by_password(const std::string& password);
+  int by_key(ssh_key_struct* key);
 
+  std::chrono::steady_clock::time_point until_;  // log_in may take
+  const char* stuck_ = nullptr;                  // why it was given up
+  packets_host_key kept_{};
   ssh_key_struct* key_ = nullptr;
   std::string public_key_;
 };

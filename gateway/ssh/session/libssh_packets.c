@@ -101,6 +101,19 @@ bool packets_key_exchanged(ssh_session session) {
   return session->current_crypto != NULL && session->dh_handshake_state == DH_STATE_FINISHED;
 }
 
+void packets_keep_host_key(ssh_session session, struct packets_host_key* kept) {
+  kept->exchange = session->current_crypto;
+  kept->key = ssh_key_dup(session->current_crypto->server_pubkey);
+}
+
+// Each exchange has a structure of its own, made while the one before it is still there.
+bool packets_same_host_key(ssh_session session, struct packets_host_key* kept) {
+  if (kept->exchange == session->current_crypto) return true;
+  kept->exchange = session->current_crypto;
+  return kept->key != NULL && session->current_crypto != NULL &&
+         ssh_key_cmp(session->current_crypto->server_pubkey, kept->key, SSH_KEY_CMP_PUBLIC) == 0;
+}
+
 bool packets_broken(ssh_session session) {
   return session->session_state == SSH_SESSION_STATE_ERROR ||
          session->session_state == SSH_SESSION_STATE_DISCONNECTED || !session->alive;

@@ -51,6 +51,15 @@ bool packets_no_home(ssh_session session);
 void packets_session_id(ssh_session session, const uint8_t** id, size_t* size);
 
 bool packets_key_exchanged(ssh_session session);
+
+// Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh does
+// not. Owns: `key`.
+struct packets_host_key {
+  ssh_key key;
+  const void* exchange;  // the last one that was looked at
+};
+void packets_keep_host_key(ssh_session session, struct packets_host_key* kept);
+bool packets_same_host_key(ssh_session session, struct packets_host_key* kept);
 bool packets_broken(ssh_session session);
 
 // What the peer's SSH_MSG_DISCONNECT said; NULL: it sent none.

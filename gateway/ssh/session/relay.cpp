@@ -15,8 +15,9 @@ using monitor::Who;
 
 constexpr std::size_t kPendingMost =
     256 * 1024;  // bytes for a leg that is slow; behind them the other one waits
-constexpr std::size_t kRecordsMost = 256 * 1024;                   // and for the monitor
-constexpr std::chrono::seconds kLastWords{5};                      // for what an end has left to send
+constexpr std::size_t kRecordsMost = 256 * 1024;  // and for the monitor
+constexpr std::size_t kAnswersMost = 512 * 1024;  // and behind what it is answered itself, it waits, too
+constexpr std::chrono::seconds kLastWords{5};     // for what an end has left to send
 constexpr std::uint32_t kProtocolError = 2, kConnectionLost = 10;  // RFC 4253 section 11.1
 
 struct FreeEvent {
@@ -73,6 +74,8 @@ int link_is_ready(socket_t, int, void* ready) {
 
 void Relay::pass(Side from, std::string_view payload) {
   if (over_) return;
+  if (from == Side::target && !target_.same_host_key())
+    return over(Who::target, true, "another host key in a later key exchange");
   Verdict verdict = connection_.take(from, payload, Clock::now());
   if (verdict.action == Verdict::Action::violation)
     return over(from == Side::client ? Who::client : Who::target, true, std::move(verdict.text));
@@ -99,8 +102,9 @@ void Relay::watch_link() {
 
 void Relay::turn() {
   const bool recorded = link_.pending() < kRecordsMost;
-  client_.read(recorded && target_.pending() < kPendingMost);
-  target_.read(recorded && client_.pending() < kPendingMost);
+  const std::size_t for_client = client_.pending(), for_target = target_.pending();
+  client_.read(recorded && for_target < kPendingMost && for_client < kAnswersMost);
+  target_.read(recorded && for_client < kPendingMost && for_target < kAnswersMost);
   watch_link();
   link_ready_ = false;
   ssh_event_dopoll(event_.get(), -1);

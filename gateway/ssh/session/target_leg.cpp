@@ -1,11 +1,15 @@
 #include <libssh/libssh.h>
 #include <openssl/crypto.h>
+#include <poll.h>
 
+#include <chrono>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 #include "gateway/ssh/session/algorithms.hpp"
 #include "gateway/ssh/session/leg.hpp"
+#include "gateway/ssh/session/libssh_packets.h"
 
 namespace envgate::ssh::session {
 namespace {
@@ -15,7 +19,8 @@ using monitor::Target;
 using monitor::TargetFailed;
 using monitor::TargetFailure;
 
-constexpr long kTimeout = 20;  // seconds; the monitor's own deadline is nearer
+constexpr std::chrono::seconds kTimeout{20};    // for all of it; the monitor's own deadline is later
+constexpr std::size_t kUnreadMost = 64 * 1024;  // bytes for a target that does not read
 constexpr int kPromptsMax = 4;
 
 struct FreeKey {
@@ -65,11 +70,35 @@ TargetLeg::TargetLeg() {
   ssh_string_free_char(text);
 }
 
-TargetLeg::~TargetLeg() { ssh_key_free(key_); }
+TargetLeg::~TargetLeg() {
+  ssh_key_free(key_);
+  ssh_key_free(kept_.key);
+}
+
+bool TargetLeg::same_host_key() { return packets_same_host_key(session_, &kept_); }
 
 std::string TargetLeg::identification() const {
   const char* const text = ssh_get_serverbanner(session_);
   return text ? text : "";
+}
+
+// A call of libssh's that is to be repeated while it says `again`. In turns, since libssh answers each packet
+// that it does not know, and keeps the answers for who does not read.
+int TargetLeg::in_turns(int again, const std::function<int()>& call) {
+  for (;;) {
+    const int result = call();
+    if (result != again) return result;
+    if (broken()) return SSH_ERROR;  // some would say `again` for ever
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until_ - std::chrono::steady_clock::now());
+    stuck_ = left.count() <= 0         ? "it takes too long"
+             : pending() > kUnreadMost ? "it does not read what it is answered"
+                                       : nullptr;
+    if (stuck_) return SSH_ERROR;
+    pollfd ready{ssh_get_fd(session_), static_cast<short>(pending() > 0 ? POLLIN | POLLOUT : POLLIN), 0};
+    ::poll(&ready, 1, static_cast<int>(left.count()));
+    flush();
+  }
 }
 
 bool TargetLeg::check_host_key(const Target& target, TargetFailed& failed) {
@@ -78,28 +107,38 @@ bool TargetLeg::check_host_key(const Target& target, TargetFailed& failed) {
   const KeyPtr owned(shown);
   for (const std::string& line : target.host_keys) {
     const KeyPtr pinned = import_public(line);
-    if (pinned && ssh_key_cmp(pinned.get(), shown, SSH_KEY_CMP_PUBLIC) == 0) return true;
+    if (!pinned || ssh_key_cmp(pinned.get(), shown, SSH_KEY_CMP_PUBLIC) != 0) continue;
+    packets_keep_host_key(session_, &kept_);
+    return true;
   }
   failed = {TargetFailure::host_key, "its host key is not the one that was pinned", fingerprint(shown)};
   return false;
 }
 
 int TargetLeg::by_password(const std::string& password) {
-  int result = ssh_userauth_none(session_, nullptr);
+  const auto interactive = [this] {
+    return in_turns(SSH_AUTH_AGAIN, [this] { return ssh_userauth_kbdint(session_, nullptr, nullptr); });
+  };
+  int result = in_turns(SSH_AUTH_AGAIN, [this] { return ssh_userauth_none(session_, nullptr); });
   if (result == SSH_AUTH_SUCCESS || result == SSH_AUTH_ERROR) return result;
   const int methods = ssh_userauth_list(session_, nullptr);
   if (methods & SSH_AUTH_METHOD_PASSWORD) {
-    result = ssh_userauth_password(session_, nullptr, password.c_str());
+    result =
+        in_turns(SSH_AUTH_AGAIN, [&] { return ssh_userauth_password(session_, nullptr, password.c_str()); });
     if (result == SSH_AUTH_SUCCESS || !(methods & SSH_AUTH_METHOD_INTERACTIVE)) return result;
   }
-  result = ssh_userauth_kbdint(session_, nullptr, nullptr);
+  result = interactive();
   for (int round = 0; result == SSH_AUTH_INFO && round < kPromptsMax; ++round) {
     const int prompts = ssh_userauth_kbdint_getnprompts(session_);
     for (int i = 0; i < prompts && i < kPromptsMax; ++i)
       ssh_userauth_kbdint_setanswer(session_, static_cast<unsigned>(i), password.c_str());
-    result = ssh_userauth_kbdint(session_, nullptr, nullptr);
+    result = interactive();
   }
   return result;
+}
+
+int TargetLeg::by_key(ssh_key key) {
+  return in_turns(SSH_AUTH_AGAIN, [this, key] { return ssh_userauth_publickey(session_, nullptr, key); });
 }
 
 int TargetLeg::authenticate(const Target& target) {
@@ -109,7 +148,7 @@ int TargetLeg::authenticate(const Target& target) {
     if (ssh_pki_import_privkey_base64(target.secret.c_str(), nullptr, nullptr, nullptr, &key) != SSH_OK)
       return SSH_AUTH_ERROR;
     const KeyPtr owned(key);
-    return ssh_userauth_publickey(session_, nullptr, key);
+    return by_key(key);
   }
   const std::size_t blank = target.secret.find(' ');
   if (blank == std::string::npos) return SSH_AUTH_ERROR;
@@ -119,7 +158,7 @@ int TargetLeg::authenticate(const Target& target) {
     return SSH_AUTH_ERROR;
   const KeyPtr owned(certificate);
   if (ssh_pki_copy_cert_to_privkey(certificate, key_) != SSH_OK) return SSH_AUTH_ERROR;
-  return ssh_userauth_publickey(session_, nullptr, key_);
+  return by_key(key_);
 }
 
 bool TargetLeg::log_in(Fd socket, const Target& target, TargetFailed& failed) {
@@ -130,7 +169,6 @@ bool TargetLeg::log_in(Fd socket, const Target& target, TargetFailed& failed) {
   if (ssh_options_set(session_, SSH_OPTIONS_FD, &fd) != SSH_OK) return false;
   const bool set = ssh_options_set(session_, SSH_OPTIONS_HOST, "target") == SSH_OK &&
                    ssh_options_set(session_, SSH_OPTIONS_USER, target.user.c_str()) == SSH_OK &&
-                   ssh_options_set(session_, SSH_OPTIONS_TIMEOUT, &kTimeout) == SSH_OK &&
                    ssh_options_set(session_, SSH_OPTIONS_CIPHERS_C_S, kCiphers) == SSH_OK &&
                    ssh_options_set(session_, SSH_OPTIONS_CIPHERS_S_C, kCiphers) == SSH_OK &&
                    ssh_options_set(session_, SSH_OPTIONS_HMAC_C_S, kTargetMacs) == SSH_OK &&
@@ -138,8 +176,10 @@ bool TargetLeg::log_in(Fd socket, const Target& target, TargetFailed& failed) {
                    ssh_options_set(session_, SSH_OPTIONS_HOSTKEYS, algorithms.c_str()) == SSH_OK;
   failed.text = error();
   if (!set) return false;
-  if (ssh_connect(session_) != SSH_OK) {
-    failed.text = error();
+  until_ = std::chrono::steady_clock::now() + kTimeout;
+  ssh_set_blocking(session_, 0);
+  if (in_turns(SSH_AGAIN, [this] { return ssh_connect(session_); }) != SSH_OK) {
+    failed.text = stuck_ ? stuck_ : error();
     return false;
   }
   failed.text = "it shows no host key";
@@ -148,7 +188,9 @@ bool TargetLeg::log_in(Fd socket, const Target& target, TargetFailed& failed) {
   if (result == SSH_AUTH_SUCCESS) return true;
   failed = {
       result == SSH_AUTH_DENIED || result == SSH_AUTH_PARTIAL ? TargetFailure::refused : TargetFailure::lost,
-      result == SSH_AUTH_DENIED ? "it refuses the login" : error(),
+      result == SSH_AUTH_DENIED ? "it refuses the login"
+      : stuck_                  ? stuck_
+                                : error(),
       {}};
   return false;
 }
