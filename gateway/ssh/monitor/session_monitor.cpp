@@ -66,7 +66,7 @@ void SessionMonitor::end(std::string_view reason, std::string text, std::uint32_
 }
 
 void SessionMonitor::distrust(std::string_view reason) {
-  gateway::Metrics::refused(reason);
+  if (is_in()) gateway::Metrics::refused(reason);  // else log_end() does
   log::error(reason == "session_hung" ? "ssh_session_hung" : "ssh_session_distrusted")
       .number("session", static_cast<std::int64_t>(session_->id))
       .text("reason", reason);
