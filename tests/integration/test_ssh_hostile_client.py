@@ -43,10 +43,14 @@ def cat(customer):
 
 
 def ends_with(client, text, *packets):
-    """These packets end the session, and the client is told why."""
-    client.send(*packets)
+    """These packets end the session, for this reason; the client is told, where a reset does not swallow it."""
+    try:
+        client.send(*packets)
+    except Ended:
+        pass
     told = client.farewell()
-    assert text in told, told
+    assert text in told or told == ""
+    assert text in client.line()["detail"]
 
 
 # -- windows and maximum packets
@@ -80,10 +84,10 @@ def test_a_maximum_packet_of_nothing(scene):
 
 def test_data_beyond_the_window(cat):
     client, channel = cat
-    with pytest.raises(Ended) as end:
+    with pytest.raises(Ended):
         while True:  # cat's output is not read, so its input is not for long
             client.send(*[data(channel, b"x" * 32768)] * 8)
-    assert end.value.text in ("", "data beyond the window")  # a reset may swallow it
+    ends_with(client, "data beyond the window")
 
 
 def test_data_beyond_the_window_at_once(customer):
@@ -354,5 +358,5 @@ def test_an_identification_forges_no_line_of_the_log(scene, line):
     except (Ended, InvalidSignature):  # the two ends may not agree on what was said
         pass
     client.close()
-    assert scene.line_of(client)["client"].startswith("SSH-2.0-")
+    assert "\n" not in scene.line_of(client)["client"]
     assert b"\x1b" not in scene.gateway.process.log.read_bytes()

@@ -7,6 +7,7 @@ import hmac
 import os
 import socket
 import struct
+import time
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -326,7 +327,7 @@ class Client(Transport):
     def __init__(self, port, source="127.0.0.1", **bent):
         sock = socket.create_connection(("127.0.0.1", port), 20 * SLOW, source_address=(source, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.own_port = sock.getsockname()[1]
+        self.own_port, self.born = sock.getsockname()[1], time.time()
         super().__init__(sock, **bent)
 
     def ask_service(self):

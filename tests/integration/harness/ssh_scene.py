@@ -3,6 +3,7 @@ a customer who was there before and must notice nothing. What every attack leave
 import json
 import os
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -114,7 +115,9 @@ class Scene:
 
     def client(self, port=None, **bent):
         """Keys are exchanged, and the service is asked for."""
-        return Client(port or self.port, **bent).handshake().ask_service()
+        client = Client(port or self.port, **bent).handshake().ask_service()
+        client.line = lambda: self.line_of(client)
+        return client
 
     def customer(self, port=None, **bent):
         return self.client(port, **bent).login(self.user, self.key)
@@ -170,9 +173,13 @@ class Scene:
         return [line for line in lines if event is None or line.get("event") == event]
 
     def line_of(self, client):
-        """The one line of the log that says how this client's connection ended."""
+        """The one line of the log that says how this client's connection ended. (Another may have had its port.)"""
+        def is_its(line):
+            began = datetime.fromisoformat(line["timestamp"]).timestamp() - line["duration"]
+            return line["source_port"] == client.own_port and began > client.born - 0.01
+
         def lines():
-            return [line for line in self.log(contract.SSH_EVENT) if line["source_port"] == client.own_port]
+            return [line for line in self.log(contract.SSH_EVENT) if is_its(line)]
         wait_for(lines, lambda: f"no line of port {client.own_port}: {self.gateway.process.tail(5)}")
         assert len(lines()) == 1
         return lines()[0]
