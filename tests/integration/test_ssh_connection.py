@@ -14,7 +14,7 @@ import warnings
 
 import pytest
 
-from harness import BIG, EchoTarget, Process, SLOW, Sshd, debian_tool, free_port, run, wait_for
+from harness import BIG, EchoTarget, Process, SLOW, Sshd, debian_tool, free_port, need, run, wait_for
 from harness.http_target import BLOCK
 from harness.ssh_clients import OpenSsh
 
@@ -99,6 +99,30 @@ def test_whoever_says_no_ssh_hears_what_is_spoken_here(ssh_gateway, first):
         with socket.create_connection(("127.0.0.1", ssh_gateway.env_port), 20) as connection:
             connection.sendall(first)
             assert connection.recv(100).startswith(b"SSH-2.0-")
+
+
+# -- a way that turns bits over
+
+MODPIPE = "/usr/lib/openssh/regress/modpipe"
+
+
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr"])
+def test_a_bit_turned_over_ends_the_session(ssh_gateway, entry, tmp_path, cipher):
+    """On the way in, behind the login: nothing of what is wrong arrives. (What comes out, the client checks:
+    test_ssh_regress.py.)"""
+    need(os.path.exists(MODPIPE), "openssh-tests is not installed (tests/run installs it)")
+    netcat = f"/usr/lib/openssh/regress/netcat 127.0.0.1 {ssh_gateway.env_port}"
+    for offset in (20000, 40001, 65535):
+        proxy = ["-o", f"ProxyCommand={MODPIPE} -wm xor:{offset}:4 | {netcat}"]
+        alive = ["-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2"]
+        client = OpenSsh(entry, ssh_gateway.env_port, tmp_path, more=[*proxy, *alive])
+        there = tmp_path / f"there-{offset}"
+        with started(client.argv("-c", cipher) + [f": >{there}; echo ready; cat >{there}"]) as cat:
+            assert cat.stdout.readline() == b"ready\n"
+            cat.communicate(BLOCK, 30 * SLOW)
+            assert cat.returncode == 255
+        got = there.read_bytes()
+        assert len(got) < offset and BLOCK.startswith(got)
 
 
 # -- new keys
