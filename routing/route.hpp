@@ -89,7 +89,7 @@ struct Services {
   std::uint16_t ssh_forbid = 0;            // bits of SshForbid
   bool ssh_record_input = false;           // what the customer types is recorded, too
   std::string ssh_force_command;           // run in place of whatever is asked for; empty: none
-  bool wake = false;                       // it is stopped, and control starts it when somebody comes
+  bool wake = false;                       // it does not run; control starts it when somebody comes
   std::string owner;                       // for records; empty: the source named none
 
   bool forbids(SshForbid what) const { return (ssh_forbid & bit_of(what)) != 0; }

@@ -78,7 +78,9 @@ std::string route_body(const store::Environment& e, const RouteParts& parts, lon
                 {"state", e.state == State::running && !running ? "starting" : route_state(e.state)},
                 {"created_at", routing::format_timestamp(static_cast<std::uint32_t>(e.created / 1000))}};
   if (running) route["address"] = e.address;
-  if (e.state == State::stopped && policy.on_demand) route["wake"] = true;
+  // Who comes while it starts is to wait, too; and to hear why it has not.
+  const bool wakes = !running && e.state != State::stopping;
+  if (wakes && policy.on_demand) route["wake"] = true;
   route["ssh"] = {{"mode", routing::to_string(spec.ssh_mode)}, {"target_port", target_of(published, 22)}};
   route["http"] = json::array();
   for (const PortSpec& port : spec.ports) {

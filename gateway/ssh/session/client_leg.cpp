@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 
+#include <chrono>
+
 #include "gateway/ssh/auth/wire.hpp"
 #include "gateway/ssh/session/algorithms.hpp"
 #include "gateway/ssh/session/host_key.hpp"
@@ -18,6 +20,7 @@ constexpr std::uint32_t kServiceNotAvailable = 7;
 constexpr std::string_view kService = "ssh-userauth";
 constexpr std::size_t kInboxMax = 64;           // packets that a client sends without waiting for an answer
 constexpr std::size_t kUnreadMost = 64 * 1024;  // bytes for a client that is not logged in and does not read
+constexpr std::chrono::seconds kLetOutIn{2};
 constexpr const char* kDoesNotRead = "the client does not read what it is answered";
 constexpr const char* kIdentification = "envgate";
 
@@ -128,6 +131,18 @@ Result<std::string> ClientLeg::next_userauth() {
 bool ClientLeg::reply(std::string_view payload) {
   packets_expect_info_response(session_);
   return send(payload);
+}
+
+bool ClientLeg::let_out() {
+  const auto until = std::chrono::steady_clock::now() + kLetOutIn;
+  while (pending() > 0 && !broken()) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd ready{fd_, POLLOUT, 0};
+    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0) break;
+    flush();
+  }
+  return !broken() && pending() <= kUnreadMost;
 }
 
 bool ClientLeg::admit() {
