@@ -232,6 +232,7 @@ bool SessionMonitor::open_record(const Recording& recording) {
   opening.facts.source = arrival_.peer.address.to_string();
   opening.facts.owner = route_->services().owner;
   opening.facts.target = login_ + "@" + route_->ssh_target().to_string();
+  opening.facts.method = identity_.method;
   opening.facts.started_at = now;
   record_signal_ = std::make_shared<RecordSignal>(worker_.reactor);
   loop::Reactor& reactor = worker_.reactor;

@@ -28,8 +28,11 @@ unsigned percent() {
 
 }  // namespace
 
+// Before its end only where the gateway ends: the client is told, the record closed.
 SessionMonitor::~SessionMonitor() {
   if (record_signal_) record_signal_->abandoned = true;
+  record_.close("gateway_ended");
+  if (session_ && !over_) stream_.abort(false);
 }
 
 bool SessionMonitor::send(const ToSession& message, int descriptor) {
