@@ -9,10 +9,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from harness import wait_for
-from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, GLOBAL_REQUEST, KEXINIT, OPEN,
-                                 OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST, REQUEST_FAILURE, REQUEST_SUCCESS, SUCCESS,
-                                 WINDOW_ADJUST, Client, Ended, Fields, message, string, uint32)
-from harness.ssh_scene import MEBIBYTE, cpu_seconds, memory
+from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, GLOBAL_REQUEST,
+                                 KEXINIT, OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST, REQUEST_FAILURE,
+                                 REQUEST_SUCCESS, SUCCESS, WINDOW_ADJUST, Client, Ended, Fields, message,
+                                 string, uint32)
+from harness.ssh_scene import MEBIBYTE, cpu_seconds, memory, stat_fields
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -43,7 +44,8 @@ def cat(customer):
 
 
 def ends_with(client, text, *packets):
-    """These packets end the session, for this reason; the client is told, where a reset does not swallow it."""
+    """These packets end the session, for this reason; the client is told, where a reset does not swallow
+    it."""
     try:
         client.send(*packets)
     except Ended:
@@ -128,7 +130,8 @@ def test_messages_for_a_channel_that_is_not_there(customer, kind, number):
 @pytest.mark.parametrize("kind", [REQUEST_SUCCESS, REQUEST_FAILURE, OPEN_CONFIRMATION, OPEN_FAILURE, SUCCESS])
 def test_answers_to_what_nobody_asked(cat, kind):
     client, channel = cat
-    ends_with(client, "", message(kind, uint32(channel, 0, 0, 0) if kind > 90 and kind != SUCCESS else uint32(channel)))
+    rest = (0, 0, 0) if kind in (OPEN_CONFIRMATION, OPEN_FAILURE) else ()
+    ends_with(client, "", message(kind, uint32(channel, *rest)))
 
 
 def test_a_number_that_is_in_use(customer):
@@ -166,8 +169,10 @@ def test_extended_data_of_odd_types(cat):
 
 @pytest.mark.parametrize("size", [LONG, 1 << 31, 1 << 20, 1000])
 def test_strings_longer_than_their_packet(scene, size):
-    for packet in (lambda c: message(DATA, uint32(c, size), b"x"), lambda c: message(EXTENDED_DATA, uint32(c, 1, size)),
-                   lambda c: message(REQUEST, uint32(c, size), b"x" * 20), lambda c: message(GLOBAL_REQUEST, uint32(size)),
+    for packet in (lambda c: message(DATA, uint32(c, size), b"x"),
+                   lambda c: message(EXTENDED_DATA, uint32(c, 1, size)),
+                   lambda c: message(REQUEST, uint32(c, size), b"x" * 20),
+                   lambda c: message(GLOBAL_REQUEST, uint32(size)),
                    lambda c: message(OPEN, uint32(size), b"session"),
                    lambda c: message(REQUEST, uint32(c), string(b"exec"), b"\1", uint32(size), b"ls"),
                    lambda c: message(REQUEST, uint32(c), string(b"pty-req"), b"\1", uint32(size), b"xterm"),
@@ -224,7 +229,7 @@ def test_a_second_key_exchange_within_the_first(customer):
 def test_a_key_exchange_that_stays_open(scene, cat):
     """The target goes on sending to a client that has stopped in the middle: it waits, it is not kept."""
     client, channel = cat
-    process = max(scene.sessions(), key=lambda pid: int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[19]))
+    process = max(scene.sessions(), key=lambda pid: int(stat_fields(pid)[19]))  # the youngest
     client.exec(client.open(number=1, window=LONG), b"cat /dev/zero")
     client.send(client.kexinit())
     while client.packet()[0] != KEXINIT:
@@ -283,7 +288,8 @@ def test_floods_whose_answers_nobody_reads(scene, flood):
     process = scene.newest(before)
     channel = client.open()
     more = b"x" * 100
-    packet = {"global request": message(GLOBAL_REQUEST, string(b"hostkeys-prove-00@openssh.com"), b"\1", more),
+    prove = string(b"hostkeys-prove-00@openssh.com")
+    packet = {"global request": message(GLOBAL_REQUEST, prove, b"\1", more),
               "channel request": message(REQUEST, uint32(channel), string(b"nothing"), b"\1", more),
               "unknown message": message(200, more),
               "open": message(OPEN, string(b"x" * 30), uint32(1, 0, 0), more)}[flood]
@@ -311,7 +317,8 @@ def test_thousands_of_jumps(scene):
     client.close()
 
 
-@pytest.mark.parametrize("host", [b"", b"\0", b"x" * 300, b"x" * 30000, b"\n{\"event\":\"forged\"}\n", b"\x1b[2J\"\\", b"\xff\xfe"])
+@pytest.mark.parametrize("host", [b"", b"\0", b"x" * 300, b"x" * 30000, b"\n{\"event\":\"forged\"}\n",
+                                  b"\x1b[2J\"\\", b"\xff\xfe"])
 def test_odd_names_to_jump_to(scene, host):
     client = scene.customer(scene.entry_port)
     client.send(jump(0, host))
@@ -324,7 +331,8 @@ def test_floods_in_a_jump_session_whose_answers_nobody_reads(scene):
     before = scene.sessions()
     client = scene.customer(scene.entry_port)
     process = scene.newest(before)
-    most = client.flood(message(OPEN, string(b"session"), uint32(1, 2, 3), b"x" * 100), lambda: memory(process))
+    packet = message(OPEN, string(b"session"), uint32(1, 2, 3), b"x" * 100)
+    most = client.flood(packet, lambda: memory(process))
     assert 0 < most < 24 * MEBIBYTE
     client.close()
 
@@ -334,7 +342,8 @@ def test_floods_in_a_jump_session_whose_answers_nobody_reads(scene):
 FORGED = b"a\nb\r\n{\"event\":\"forged\"}\n\x1b[2J\"\\\x7f\xff\xfe"
 
 
-@pytest.mark.parametrize("user", [b"\"quoted\" \\ {}", "\u2028 \u00e9".encode(), FORGED, b"\0", b"x" * 255, b"x" * 256, b"\xff"])
+@pytest.mark.parametrize("user", [b"\"quoted\" \\ {}", "\u2028 \u00e9".encode(), FORGED, b"\0", b"x" * 255,
+                                  b"x" * 256, b"\xff"])
 def test_a_user_name_forges_no_line_of_the_log(scene, user):
     client = scene.client()
     client.send(client.auth_request(user, b"none"), client.signed(user, scene.key))
@@ -349,7 +358,8 @@ def test_a_user_name_forges_no_line_of_the_log(scene, user):
     assert not scene.log("forged")
 
 
-@pytest.mark.parametrize("line", [b"SSH-2.0-bent \"quoted\" \\ {}", b"SSH-2.0-\x1b[2J", b"SSH-2.0-\xff\xfe", b"SSH-2.0-\0x"])
+@pytest.mark.parametrize("line", [b"SSH-2.0-bent \"quoted\" \\ {}", b"SSH-2.0-\x1b[2J", b"SSH-2.0-\xff\xfe",
+                                  b"SSH-2.0-\0x"])
 def test_an_identification_forges_no_line_of_the_log(scene, line):
     """What the terminal of an operator would obey is escaped."""
     client = Client(scene.port, identification=line)

@@ -1,14 +1,14 @@
-"""The processes of audited sessions: killed, stopped, crowded out, and held up by peers that take their time."""
+"""The processes of audited sessions: killed, stopped, crowded out, and held up by peers that take their
+time."""
 # ctest: timeout=300 processors=2
 import os
 import signal
-import subprocess
 import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness import Deadline, Sshd, wait_for
+from harness import Deadline, Sshd, audited, run, wait_for
 from harness.hostile_ssh import AUTH_FAILURE, Client, Ended, string
 from harness.machine import SLOW
 from harness.routes import ENV, ssh
@@ -104,7 +104,8 @@ def test_a_keeper_that_is_killed(make_scene):
         keeper = scene.keeper()
         os.kill(keeper, signal.SIGKILL)
         assert client.farewell() == half_way.farewell() == ""
-        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in sessions), "a session outlived its keeper")
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in sessions),
+                 "a session outlived its keeper")
         wait_for(lambda: scene.keeper() not in (None, keeper), "no keeper came")
         wait_for(lambda: works(scene), "new sessions do not work", 5)
         passing.check()
@@ -128,10 +129,9 @@ def works(scene):
 def test_the_targets_server_is_killed(scene, tmp_path):
     """The customer is told, and the session ends."""
     with Sshd(tmp_path / "sshd") as server:
-        (server.directory / "authorized_keys").write_text((scene.sshd.directory / "authorized_keys").read_text())
         (server.directory / "user_ca.pub").write_text(scene.sshd.user_ca.line() + "\n")
-        lines = [" ".join((server.directory / f"host_{kind}.pub").read_text().split()[:2]) for kind in ("ed25519", "rsa")]
-        scene.gateway.wait_route(scene.bend_route(target_port=server.port, host_keys=lines))
+        shown = audited.ssh(0, server)["host_keys"]
+        scene.gateway.wait_route(scene.bend_route(target_port=server.port, host_keys=shown))
         client = scene.customer(scene.bent_port)
         client.exec(client.open(), b"cat")
         assert client.echoes(0, b"hello")
@@ -159,7 +159,7 @@ def test_openssh_shows_why_it_is_not_let_in(scene):
         server.receive()
     scene.script = script
     argv = scene.ssh("true", env=BENT, port=scene.bent_port)
-    done = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, capture_output=True, timeout=30 * SLOW)
+    done = run(argv, check=False)
     assert done.returncode == 255
     assert b"shows another host key than the one that was pinned" in done.stderr
 
@@ -215,7 +215,8 @@ def test_held_connections_never_starve_fresh_logins(make_scene):
     holders = [threading.Thread(target=hold) for _ in range(30)]
     for holder in holders:
         holder.start()
-    wait_for(lambda: scene.gateway.refused("early_drop") + scene.gateway.refused("full") > 20, "nobody is held off")
+    wait_for(lambda: scene.gateway.refused("early_drop") + scene.gateway.refused("full") > 20,
+             "nobody is held off")
     for _ in range(2):
         wait_for(lambda: works(scene), "fresh logins starve", 60)
     assert len(scene.sessions()) <= 22
@@ -231,8 +232,8 @@ def test_held_connections_never_starve_fresh_logins(make_scene):
 def test_two_hundred_connections_at_once_from_one_source(make_scene, per_source):
     scene = make_scene(startups={"per_source": per_source})
     bystander, before = scene.bystander(), scene.measure()
-    crowd = [Client(scene.port) for _ in range(200)]
-    wait_for(lambda: len(scene.sessions()) + scene.gateway.refused("source") + scene.gateway.refused("early_drop") >= 201,
+    crowd = [Client(scene.port, source="127.0.0.1") for _ in range(200)]
+    wait_for(lambda: len(scene.sessions()) + sum(map(scene.gateway.refused, ("source", "early_drop"))) >= 201,
              lambda: f"{len(scene.sessions())} processes", 30)
     served = len(scene.sessions()) - 1
     assert served <= 30 if per_source else 100 <= served < 200
@@ -249,7 +250,8 @@ def test_two_hundred_connections_at_once_from_one_source(make_scene, per_source)
 
 def test_a_flood_of_passwords_is_held_off(make_scene):
     scene = make_scene(penalties={"enabled": True})
-    scene.gateway.wait_route(scene.route(ENV, scene.port, users=[{"name": scene.user, "verifier": VERIFIER, **keys(scene)}]))
+    user = {**scene.routes.routes[ENV]["ssh"]["users"][0], "verifier": VERIFIER}
+    scene.gateway.wait_route(scene.route(ENV, scene.port, users=[user]))
     bystander = scene.bystander()
     tried = 0
     for _ in range(10):
@@ -258,21 +260,17 @@ def test_a_flood_of_passwords_is_held_off(make_scene):
             break
     assert 6 <= tried <= 30
     with pytest.raises(Ended):
-        scene.client()
+        scene.client(source="127.0.0.1")
     scene.client(source="127.0.0.2").close()  # it is the source, not the port, that waits
     bystander.check()
     bystander.leave()
-
-
-def keys(scene):
-    return {"authorized_keys": scene.routes.routes[ENV]["ssh"]["users"][0]["authorized_keys"]}
 
 
 def tries(scene):
     """How many passwords one connection may try."""
     count = 0
     try:
-        client = scene.client()
+        client = scene.client(source="127.0.0.1")
         while True:
             client.send(client.auth_request(scene.user, b"password", b"\0", string(b"wrong")))
             assert client.expect(AUTH_FAILURE)
@@ -284,11 +282,11 @@ def tries(scene):
 def test_who_is_exempt_is_not_held_off(make_scene):
     scene = make_scene(penalties={"enabled": True, "exempt": ["127.0.0.1/32"]})
     for _ in range(10):
-        client = scene.client()
+        client = scene.client(source="127.0.0.1")
         client.send(client.signed(scene.user, STRANGER))
         client.expect(AUTH_FAILURE)
         client.close()
-    scene.customer().close()
+    scene.customer(source="127.0.0.1").close()
     assert scene.gateway.refused("source_penalized") == 0
 
 

@@ -1,4 +1,5 @@
-"""The monitor against a session process that a stranger has taken over: it says what it likes, whenever it likes."""
+"""The monitor against a session process that a stranger has taken over: it says what it likes, whenever it
+likes."""
 # ctest: timeout=300
 import os
 import random
@@ -33,8 +34,8 @@ def ended(text=b"", to_target=0, to_client=0):
 
 
 OUTPUT = message(RECORD, message(2, uint32(1), b"\0", string(b"shown")))
-MESSAGES = {HANDSHAKEN: handshaken(), USERAUTH: userauth(message(AUTH_REQUEST, string(b"x"), string(b"ssh-connection"),
-                                                                 string(b"none"))),
+NONE = message(AUTH_REQUEST, string(b"x"), string(b"ssh-connection"), string(b"none"))
+MESSAGES = {HANDSHAKEN: handshaken(), USERAUTH: userauth(NONE),
             TARGET_READY: message(TARGET_READY, string(b"SSH-2.0-x")),
             TARGET_FAILED: message(TARGET_FAILED, b"\3", string(b"lost"), string(b"")), RECORD: OUTPUT,
             JUMP: message(JUMP, uint32(1), string(b"host"), uint32(22)), PONG: message(PONG, b"\0" * 16),
@@ -195,7 +196,8 @@ def test_more_ways_at_once_than_it_may_ask_for(scene):
     while puppet.hear()[0] != ADMIT:
         pass
     try:
-        puppet.say(*[message(JUMP, uint32(number), string(BENT.encode()), uint32(22)) for number in range(3000)])
+        puppet.say(*[message(JUMP, uint32(number), string(BENT.encode()), uint32(22))
+                     for number in range(3000)])
         heard = [puppet.hear()[0] for _ in range(3000)]
         assert set(heard) == {JUMP_ANSWER}
     except Ended:
@@ -225,7 +227,8 @@ def test_words_that_forge_no_line_of_the_log(scene, where):
     assert not scene.log("forged") and b"\x1b" not in scene.gateway.process.log.read_bytes()
 
 
-@pytest.mark.parametrize("claim", [message(PONG, b"\xff" * 16), ended(b"", 2**64 - 1, 0), ended(b"", 0, 2**63)])
+@pytest.mark.parametrize("claim", [message(PONG, b"\xff" * 16), ended(b"", 2**64 - 1, 0),
+                                   ended(b"", 0, 2**63)])
 def test_numbers_beyond_reason(scene, claim):
     """What would spoil the counters of the whole gateway is not taken from one session."""
     moved = scene.gateway.metric("envgate_bytes_total")

@@ -52,8 +52,8 @@ void packets_session_id(ssh_session session, const uint8_t** id, size_t* size);
 
 bool packets_key_exchanged(ssh_session session);
 
-// Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh does
-// not. Owns: `key`.
+// Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh
+// does not. Owns: `key`.
 struct packets_host_key {
   ssh_key key;
   const void* exchange;  // the last one that was looked at

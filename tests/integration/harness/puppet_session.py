@@ -1,6 +1,7 @@
-"""A session process in an attacker's hand, in place of envgate-session: what the client says, a line of hexadecimal
-digits for each packet, it says to the monitor, and what the monitor says comes back the same way. The keeper and all of
-its sessions are this one process. Run by the gateway, which speaks to it over descriptor 3."""
+"""A session process in an attacker's hand, in place of envgate-session: what the client says, a line of
+hexadecimal digits for each packet, it says to the monitor, and what the monitor says comes back the same way.
+The keeper and all of its sessions are this one process. Run by the gateway, which speaks to it over
+descriptor 3."""
 import selectors
 import socket
 import struct

@@ -1,9 +1,9 @@
-"""A gateway whose audited sessions are attacked: one environment of a real sshd, one of a target that a test bends, and
-a customer who was there before and must notice nothing. What every attack leaves behind is counted here."""
+"""A gateway whose audited sessions are attacked: one environment of a real sshd, one of a target that a test
+bends, and a customer who was there before and must notice nothing. What every attack leaves behind is counted
+here."""
 import json
 import os
 import subprocess
-from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,12 +24,17 @@ BENT = "bent0target"
 MEBIBYTE = 1 << 20
 
 
+def stat_fields(pid):
+    """Of /proc/PID/stat, those behind the name: its state, its parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def children(pid):
     """The processes that `pid` started and that have not been waited for."""
     found = set()
     for entry in os.scandir("/proc"):
         try:
-            if entry.name.isdigit() and int(Path(entry.path, "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+            if entry.name.isdigit() and int(stat_fields(entry.name)[1]) == pid:
                 found.add(int(entry.name))
         except OSError:
             pass
@@ -46,7 +51,7 @@ def memory(pid):
 
 
 def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -78,7 +83,8 @@ class Bystander:
 
 class Scene:
     def __init__(self, directory, ca, sshd, **more):
-        need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+        need((BIN / "envgate-session").exists(),
+             "envgate-session is not built: conf/libssh could not build libssh")
         self.sshd, self.user = sshd, sshd.user
         self.key = load_ssh_private_key(sshd.key.read_bytes(), None)
         self.entry_port = free_port()
@@ -169,18 +175,15 @@ class Scene:
 
     def log(self, event=None):
         """Every line of the log, read as strictly as any reader may: each is one JSON object."""
-        lines = [json.loads(line) for line in self.gateway.process.log.read_bytes().decode("utf-8").split("\n") if line]
+        text = self.gateway.process.log.read_bytes().decode("utf-8")
+        lines = [json.loads(line) for line in text.split("\n") if line]
         return [line for line in lines if event is None or line.get("event") == event]
 
     def line_of(self, client):
-        """The one line of the log that says how this client's connection ended. (Another may have had its port.)"""
-        def is_its(line):
-            began = datetime.fromisoformat(line["timestamp"]).timestamp() - line["duration"]
-            return line["source_port"] == client.own_port and began > client.born - 0.01
-
+        """The one line of the log that says how this client's connection ended."""
         def lines():
-            return [line for line in self.log(contract.SSH_EVENT) if is_its(line)]
-        wait_for(lines, lambda: f"no line of port {client.own_port}: {self.gateway.process.tail(5)}")
+            return [line for line in self.log(contract.SSH_EVENT) if line["source_ip"] == client.source]
+        wait_for(lines, lambda: f"no line of {client.source}: {self.gateway.process.tail(5)}")
         assert len(lines()) == 1
         return lines()[0]
 
