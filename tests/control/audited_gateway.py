@@ -102,12 +102,18 @@ class Scene:
         words = [word for name, value in filters.items() for word in (f"--{name}", value)]
         return json.loads(self.envctl("session", "ls", "-o", "json", *words))["records"]
 
-    def closed_record(self, environment, count=1):
-        """The newest record of that environment, once `count` of its are closed."""
+    def closed_records(self, environment, count):
+        """Of that environment, once they are so many and all are closed."""
         def closed():
             found = self.records(env=environment)
-            return found[0] if len(found) >= count and all(record.get("ended") for record in found) else None
+            return found if len(found) == count and all(record.get("ended") for record in found) else None
         return wait_for(closed, f"{count} records of {environment} are closed")
+
+    def closed_record(self, environment, before=()):
+        """The one that was not among those `before`, once it is closed. (Of one second, any may be listed first.)"""
+        known = {record["id"] for record in before}
+        found = self.closed_records(environment, len(known) + 1)
+        return next(record for record in found if record["id"] not in known)
 
     def verify(self, record):
         """(exit status, what it says)."""

@@ -157,9 +157,10 @@ def test_the_gateway_dies(scene):
     assert closed["id"] == record["id"] and closed["reason"] == "cut off"
     status, words = scene.verify(closed)
     assert status == 1 and "cut off" in words, words
-    wait_for(lambda: scene.ssh(made, "hostname", key=made["key"], check=False).stdout.strip() == made["id"],
-             "sessions are served, with the same host key")
-    assert scene.verify(scene.closed_record(made["id"], 2))[0] == 0
+    scene.settled(made["id"], lambda route: route["state"] == "running", "it has its routes")
+    done = scene.ssh(made, "hostname", key=made["key"])
+    assert done.stdout.strip() == made["id"], "sessions are served, with the same host key"
+    assert scene.verify(scene.closed_record(made["id"], [closed]))[0] == 0
 
 
 def test_without_a_folder_for_records_it_does_not_start(scene):

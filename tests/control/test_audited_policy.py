@@ -196,7 +196,7 @@ def set_policy(scene, made, **ssh):
 
 
 def refusals(scene, made):
-    return [event for record in scene.records(env=made["id"]) for event in scene.events_of(record)
+    return [event["what"] for record in scene.records(env=made["id"]) for event in scene.events_of(record)
             if event.get("event") == "refused"]
 
 
@@ -205,11 +205,10 @@ def test_what_is_forbidden_is_not_to_be_had_by_any_way(scene, made, ways, featur
     had = getattr(ways, {"agent": "agent_"}.get(feature, feature))
     set_policy(scene, made, forbid=[])
     assert all(had().values()), f"while it is permitted: {had()}"
-    before = len(refusals(scene, made))
+    before = refusals(scene, made).count(feature)
     set_policy(scene, made, forbid=[feature])
     assert not any(had().values()), f"forbidden, and had: {had()}"
-    wait_for(lambda: feature in {event["what"] for event in refusals(scene, made)[:len(refusals(scene, made)) -
-                                                                               before]}, "its record tells of it")
+    wait_for(lambda: refusals(scene, made).count(feature) > before, "its record tells of it")
     if feature not in ("exec", "shell"):
         assert ways.run("echo others").stdout == "others\n", "what is not forbidden goes on"
 
@@ -238,10 +237,9 @@ def test_a_forced_command_runs_in_place_of_any(scene, made, ways):
     assert ways.run("ls forced").returncode != 0, "it was copied"
 
 
-def casts(scene, made):
-    """The terminals of the newest record, once it is closed."""
-    record = wait_for(lambda: (found := scene.records(env=made["id"])[0]) and found.get("ended") and found,
-                      "the record is closed")
+def terminals(scene, made, before):
+    """Of the record that was not there before, once it is closed."""
+    record = scene.closed_record(made["id"], before)
     files = sorted((scene.directory / "records").glob(f"{record['id']}-*.cast"))
     lines = [json.loads(line) for file in files for line in file.read_text().splitlines()[1:]]
     return record, lines
@@ -250,8 +248,9 @@ def casts(scene, made):
 @pytest.mark.parametrize("recorded", [False, True])
 def test_input_is_recorded_where_the_policy_says_so(scene, made, ways, recorded):
     set_policy(scene, made, **({"record_input": True} if recorded else {}))
+    before = scene.records(env=made["id"])
     ways.run(options=["-tt"], data="stty -echo; echo rea''dy\nexit # not echoed\n")
-    record, lines = casts(scene, made)
+    record, lines = terminals(scene, made, before)
     typed = "".join(line[2] for line in lines if line[1] == "i")
     assert ("not echoed" in typed) is recorded
     assert "ready" in "".join(line[2] for line in lines if line[1] == "o")

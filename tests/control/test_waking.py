@@ -213,7 +213,7 @@ def test_why_it_does_not_start_is_said_to_all(scene, audited, passthrough):
     status, head, body = browse(passthrough, BROWSER, scene)
     assert status == 503 and "not/there" in body and "refresh" not in head
     status, _, body = browse(passthrough, "application/json", scene)
-    assert status == 503 and "not/there" in json.loads(body)["detail"]
+    assert status == 503 and "not/there" in json.loads(body)["now"]
 
 
 def test_nobody_is_held_for_longer_than_the_deadline(scene, audited, passthrough):

@@ -26,7 +26,8 @@ def shared_port():
 
 @pytest.fixture
 def gateway(make_gateway, routes, sshd, tmp_path, shared_port):
-    need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+    need((BIN / "envgate-session").exists(),
+         "envgate-session is not built: conf/libssh could not build libssh")
     settings = audited.settings(tmp_path / "gateway", sshd, bind=f"127.0.0.1:{shared_port}")
     gateway = make_gateway(settings, start=False)
     gateway.env_port = gateway.ssh_port()
@@ -53,8 +54,9 @@ def records(gateway):
 
 def ended_record(gateway, known=()):
     """The one record that is not `known`, once it has ended."""
-    return wait_for(lambda: next((r for r in records(gateway) if r["id"] not in known and r.get("ended")), None),
-                    "no record has ended")
+    def find():
+        return next((r for r in records(gateway) if r["id"] not in known and r.get("ended")), None)
+    return wait_for(find, "no record has ended")
 
 
 def events(gateway, record, kind):
@@ -64,7 +66,8 @@ def events(gateway, record, kind):
 
 
 def verified(gateway, record):
-    return run([BIN / "envctl", "session", "verify", record["id"], "--socket", gateway.admin_socket], check=False)
+    argv = [BIN / "envctl", "session", "verify", record["id"], "--socket", gateway.admin_socket]
+    return run(argv, check=False)
 
 
 # -- ways in
@@ -93,7 +96,8 @@ def test_jumps_lead_to_where_the_key_is_authorized(gateway, routes, sshd, shared
     assert len(records(gateway)) == 1, "the inner session is recorded, and nothing else"
     for host in (gateway.ssh_host(HIDDEN), "127.0.0.1", "nowhere.example"):
         assert through(host, sshd).returncode == 255
-    reasons = {line["to"]: line["reason"] for line in gateway.log_lines("ssh_jump") if line["status"] == "failure"}
+    reasons = {line["to"]: line["reason"] for line in gateway.log_lines("ssh_jump")
+               if line["status"] == "failure"}
     assert len(reasons) == 3 and all("there is no environment" in reason for reason in reasons.values())
 
 

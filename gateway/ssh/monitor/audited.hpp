@@ -16,6 +16,7 @@
 #include "gateway/ssh/monitor/host_keys.hpp"
 #include "gateway/ssh/monitor/keeper_link.hpp"
 #include "gateway/ssh/monitor/onward.hpp"
+#include "gateway/ssh/monitor/onward_turns.hpp"
 #include "gateway/startups.hpp"
 
 namespace envgate::ssh::recorder {
@@ -39,6 +40,7 @@ class Audited {
   gateway::Penalties penalties;
   gateway::Startups startups;
   gateway::PasswordPool passwords;
+  OnwardTurns turns;
   recorder::Recorder* recorder = nullptr;  // set before the workers run; null: nothing can be recorded
 
   // A session process for `client`; what comes of it is told to the log, and held against `source`.

@@ -14,6 +14,8 @@ namespace {
 constexpr std::chrono::seconds kTargetLogin{30};  // the target's key exchange and login
 constexpr std::chrono::seconds kCredentialIn{10};
 constexpr std::chrono::milliseconds kAskAgain{300};
+constexpr std::chrono::seconds kTurnIn{60};
+constexpr std::chrono::milliseconds kAskForTurn{30};
 constexpr std::size_t kPlainMost = 64;
 
 std::chrono::sys_seconds wall_clock() {
@@ -101,6 +103,19 @@ bool SessionMonitor::may_enter() {
                                                               worker_.reactor.now(), environment_);
   if (refusal == gateway::Refusal::none) return true;
   return end(to_string(refusal), "environment " + env + " has too many connections; try again later"), false;
+}
+
+loop::Task<bool> SessionMonitor::take_turn() {
+  const loop::Deadline until = worker_.reactor.after(kTurnIn);
+  while (!audited_.turns.take(route_->env, turn_)) {
+    if (stream_.watch().peer_closed()) co_return over_ = true, false;
+    if (worker_.reactor.now() >= until)
+      co_return end("target_busy",
+                    "too many are logging in to environment " + route_->env.str() + " at once; try again"),
+          false;
+    co_await loop::sleep_until(worker_.reactor, worker_.reactor.now() + kAskForTurn);
+  }
+  co_return true;
 }
 
 loop::Task<bool> SessionMonitor::connect_target() {
@@ -275,9 +290,10 @@ loop::Task<void> SessionMonitor::go_on(auth::Identity identity) {
     if (!woken) co_return;
   }
   if (!may_enter()) co_return;
-  bool good = co_await connect_target();
-  if (!good) co_return;
-  good = co_await log_in_onward();
+  bool good = co_await take_turn();
+  if (good) good = co_await connect_target();
+  if (good) good = co_await log_in_onward();
+  turn_.release();
   if (good) admit(State::relaying);
 }
 

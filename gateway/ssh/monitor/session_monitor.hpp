@@ -63,6 +63,7 @@ class SessionMonitor final : loop::Timer {
   loop::Task<bool> wake_it();
   bool is_allowed_from();
   bool may_enter();
+  loop::Task<bool> take_turn();
   loop::Task<bool> connect_target();
   loop::Task<Result<void>> credential(Target& target);
   loop::Task<bool> log_in_onward();
@@ -99,6 +100,7 @@ class SessionMonitor final : loop::Timer {
   std::optional<auth::Userauth> userauth_;
   auth::Identity identity_;
   std::string login_;
+  OnwardTurn turn_;
   net::Socket target_;
   std::string target_identification_;
   loop::Scope jumps_;
