@@ -70,6 +70,10 @@ class Backend {
   // All that carry this install's labels. It decides by label alone.
   virtual Outcome<std::vector<Observed>> list(const Call& call) = 0;
 
+  // Of the SSH server where `seen` says that it is reached. Whoever answers there chooses them, so that they
+  // are asked for once, when it has just been made, and kept. Empty: they are known otherwise.
+  virtual Outcome<HostKeys> host_keys(const Observed& /*seen*/, const Call&) { return HostKeys{}; }
+
   // For placement, which goes by what is reserved where this is known.
   virtual Outcome<Capacity> capacity(const Call&) { return Capacity{}; }
 };

@@ -44,7 +44,7 @@ struct Port {
 struct Login {
   std::string user = "root";
   Secret password;                           // empty: stays as it is
-  std::vector<std::string> authorized_keys;  // empty: stay as they are; otherwise exactly these
+  std::vector<std::string> authorized_keys;  // lines; empty: stay as they are; otherwise exactly these
 };
 
 struct RegistryLogin {
@@ -95,6 +95,12 @@ struct Observed {
   std::string image_digest;  // "sha256:..." of what really runs
   std::optional<std::chrono::sys_seconds> started_at;
   std::string detail;  // for people: why it failed, how it ended
+};
+
+// What an environment's SSH server shows to anybody who connects.
+struct HostKeys {
+  std::vector<std::string> keys;  // "ssh-ed25519 AAAA..."
+  std::string server;             // what it calls itself: "OpenSSH_9.2p1"; empty: nothing
 };
 
 // What all environments of one backend share. 0: not known.

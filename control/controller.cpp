@@ -45,13 +45,14 @@ Result<std::string> know_install(store::Database& database, const std::string& k
 }
 
 struct Groups {
-  std::optional<gid_t> read, operate, admin;
+  std::optional<gid_t> read, gateway, operate, admin;
 };
 
 Result<Groups> find_groups(const ControlSettings::Control::Groups& names) {
   Groups groups;
   for (const auto& [setting, name, into] :
        {std::tuple("control.groups.read", &names.read, &groups.read),
+        std::tuple("control.groups.gateway", &names.gateway, &groups.gateway),
         std::tuple("control.groups.operate", &names.operate, &groups.operate),
         std::tuple("control.groups.admin", &names.admin, &groups.admin)}) {
     if (name->empty()) continue;
@@ -73,6 +74,8 @@ Caller caller_of(int fd, const Groups& groups) {
     caller.role = Role::admin;
   else if (member(groups.operate))
     caller.role = Role::operate;
+  else if (member(groups.gateway))
+    caller.role = Role::gateway;
   else if (member(groups.read))
     caller.role = Role::read;
   return caller;

@@ -38,6 +38,8 @@ void declare(Section<S, S> root) {
            "Threads that answer reads; changes have as many of their own.");
   c.section("groups", &C::groups)
       .key("read", &C::Groups::read, group(), kRestart, "Whose members may look.")
+      .key("gateway", &C::Groups::gateway, group(), kRestart,
+           "Whose members are gateways: may look, and ask for what audited sessions need.")
       .key("operate", &C::Groups::operate, group(), kRestart, "Whose members may create, change and delete.")
       .key("admin", &C::Groups::admin, group(), kRestart, "Whose members may do everything, as root may.");
   c.section("log", &C::log)
@@ -100,7 +102,9 @@ void declare(Section<S, S> root) {
       .key("url", &C::Redis::url,
            secret_url("the URL of a Redis server, or \"\" for none",
                       [](const std::string&) { return std::string(); }),
-           kRestart, "Where routes are written to, for gateways elsewhere.");
+           kRestart, "Where routes are written to, for gateways elsewhere.")
+      .key("publish_verifiers", &C::Redis::publish_verifiers, boolean(), kRestart,
+           "Whether the hashes of audited environments' passwords are written there, too.");
   c.section("reconcile", &C::reconcile)
       .key("resync", &C::Reconcile::resync, duration(milliseconds(100), hours(1)), kRestart,
            "How often everything is compared with what backends have.")

@@ -28,7 +28,7 @@ struct ControlSettings {
     std::string key_file = "/var/lib/envgate-control/control.key";
     unsigned workers = 4;  // threads that answer requests
     struct Groups {
-      std::string read, operate, admin;
+      std::string read, gateway, operate, admin;
     } groups;
     struct Log {
       log::Level level = log::Level::info;
@@ -70,6 +70,7 @@ struct ControlSettings {
     } physical;
     struct Redis {
       std::string url;
+      bool publish_verifiers = false;
     } redis;
     struct Reconcile {
       Duration resync = std::chrono::seconds(15);

@@ -13,6 +13,7 @@
 #include "gateway/privileges.hpp"
 #include "gateway/ssh/audited.hpp"
 #include "gateway/ssh/monitor/audited.hpp"
+#include "gateway/ssh/recorder/recorder.hpp"
 
 namespace envgate::gateway {
 namespace {
@@ -91,7 +92,8 @@ routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settin
   out.redis.url = settings.routes.redis.url;
   out.redis.require_noeviction = settings.routes.redis.require_noeviction;
   out.listen_ports = routing::PortRange{settings.ssh.port_range.first, settings.ssh.port_range.last};
-  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind, settings.ssh.audited.bind})
+  const GatewaySettings::Ssh::Audited& audited = settings.ssh.audited;
+  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind, audited.bind})
     if (bind) out.reserved_ports.push_back(bind->port);
   return out;
 }
@@ -141,6 +143,23 @@ Result<void> Gateway::bind_listeners() {
   return bound;
 }
 
+// Passthrough needs no records: without a folder for them the gateway serves on. Audited sessions do.
+Result<void> Gateway::open_records(const GatewaySettings& settings) {
+  auto started = ssh::recorder::Recorder::start(settings.audit.records);
+  if (started) {
+    recorder_ = std::move(*started);
+    if (audited_) audited_->recorder = recorder_.get();
+    return {};
+  }
+  if (audited_)
+    return fail(started.error().message +
+                    "; audited sessions (ssh.audited.host_key_file) are recorded: give audit.records a "
+                    "directory and a key_file that this account may write to",
+                started.error().code);
+  log::info("records_off").error(started.error()).text("consequence", "audited SSH sessions are refused");
+  return {};
+}
+
 Result<void> Gateway::start() {
   const GatewaySettings& settings = snapshot_->values;
   router_ = std::make_unique<routing::Router>(routing_settings(settings));
@@ -171,6 +190,8 @@ Result<void> Gateway::start() {
   if (geteuid() == 0)
     log::warn("running_as_root")
         .text("remedy", "name an account in `user`; it is taken once the ports are bound");
+  auto recording = open_records(settings);  // as the account that records are to belong to
+  if (!recording) return recording;
   router_->subscribe([this](std::span<const routing::RouteChange> changes) { routes_changed(changes); });
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.reactor.run(); });
   admin_->start();
@@ -224,6 +245,7 @@ void Gateway::publish(const SnapshotPtr& next, const TicketKeyPtr& key) {
   guard_.set_limits(guard_limits(next->values));
   router_->reload(routing_settings(next->values));
   if (audited_) audited_->reload(next->values);
+  if (recorder_) recorder_->set(next->values.audit.records);
   for (const auto& worker : workers_)
     worker->reactor.post([this, &w = *worker, values = values_of(next), key] {
       w.settings = values;
@@ -316,6 +338,7 @@ unsigned Gateway::stop() {
   acceptors_.clear();
   for (const auto& worker : workers_) worker->connections.cancel();
   workers_.clear();
+  if (recorder_) recorder_->stop();  // behind the sessions, which are closed now
   if (cut > 0) log::warn("connections_cut").number("connections", cut);
   log::info("stopped");
   return cut;

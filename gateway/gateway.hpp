@@ -22,7 +22,7 @@
 namespace envgate::net {
 class Certificates;
 class TicketKeys;
-}
+}  // namespace envgate::net
 
 namespace envgate::admin {
 class Server;
@@ -30,6 +30,10 @@ class Server;
 
 namespace envgate::ssh::monitor {
 class Audited;
+}
+
+namespace envgate::ssh::recorder {
+class Recorder;
 }
 
 namespace envgate::gateway {
@@ -66,8 +70,11 @@ class Gateway {
   Workers& workers() { return workers_; }
   std::chrono::steady_clock::time_point started() const { return started_; }
   bool serving() const { return serving_.load(std::memory_order_acquire); }  // start() has succeeded
-  std::shared_ptr<const net::Certificates> certificates() const;  // null where https is off
+  std::shared_ptr<const net::Certificates> certificates() const;             // null where https is off
   const Guard& guard() const { return guard_; }
+  ssh::recorder::Recorder* recorder() const { return recorder_.get(); }  // null: nothing can be recorded
+  const ssh::monitor::Audited* audited() const { return audited_.get(); }  // null: not served
+  const routing::Domain& domain() const { return domain_; }
   // Runs `ask` on a worker's thread and waits for it. Not from a worker's own thread.
   static void on_worker(Worker& worker, const std::function<void(Worker&)>& ask);
 
@@ -75,6 +82,7 @@ class Gateway {
   Result<void> bind_listeners();
   Result<void> load_certificates(const GatewaySettings& settings);
   Result<void> drop_rights();
+  Result<void> open_records(const GatewaySettings& settings);  // Requires: rights are dropped
   // Gives a worker what was loaded: certificates and ticket key. Thread: the worker's, or before it runs.
   void install_secrets(Worker& worker, const TicketKeyPtr& key);
   void install_tls(Worker& worker);
@@ -105,6 +113,7 @@ class Gateway {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;  // by worker's thread once started
   std::vector<std::unique_ptr<PortListeners>> port_listeners_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<ssh::recorder::Recorder> recorder_;
   std::unique_ptr<admin::Server> admin_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> serving_{false};

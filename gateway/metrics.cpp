@@ -38,10 +38,15 @@ Metrics::Metrics()
   }
 }
 
-void Metrics::refused(std::string_view reason) {
-  counter("envgate_refusals_total", "Connections and requests refused, by reason.", {{"reason", reason}})
-      .add();
+namespace {
+metrics::Counter& refusals(std::string_view reason) {
+  return counter("envgate_refusals_total", "Connections and requests refused, by reason.",
+                 {{"reason", reason}});
 }
+}  // namespace
+
+void Metrics::refused(std::string_view reason) { refusals(reason).add(); }
+void Metrics::expect_refusals(std::string_view reason) { refusals(reason); }
 
 void Metrics::ssh_login(std::string_view result) {
   counter("envgate_ssh_logins_total", "Logins to audited SSH sessions, by what came of them.",

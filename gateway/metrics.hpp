@@ -16,6 +16,8 @@ struct Metrics {
   metrics::Gauge& active(Protocol protocol) { return *active_[static_cast<std::size_t>(protocol)]; }
   // Refusals by reason: a literal from a fixed set, never a peer's text. Slow path: looks the name up.
   static void refused(std::string_view reason);
+  // Its series is there, at 0: of one that comes into being with its first count, increase() sees nothing.
+  static void expect_refusals(std::string_view reason);
   static void response(int status);
   // Logins to audited sessions: "success", or the reason of a failure, a literal.
   static void ssh_login(std::string_view result);

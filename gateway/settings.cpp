@@ -178,6 +178,31 @@ void declare_http(Root root) {
            "The most unused connections kept to one environment.");
 }
 
+void declare_records(Root root) {
+  using R = G::Audit::Records;
+  const auto size = [](std::uint64_t most) { return byte_size(Bytes{1}, Bytes{most}, kZeroIsNone); };
+  root.section("audit", &G::audit)
+      .section("records", &G::Audit::records)
+      .key("directory", &R::directory, text("a path", check_path), kRestart,
+           "The folder of the records of audited SSH sessions.")
+      .key("key_file", &R::key_file, text("a path, or \"\""), kRestart,
+           "The key that records are signed with, made where it is missing; empty: they are not signed.")
+      .key("on_failure", &R::on_failure,
+           choice<OnRecordFailure>({{"stop", OnRecordFailure::stop}, {"continue", OnRecordFailure::go_on}}),
+           kLive, "What an audited session does that cannot be recorded.")
+      .key("min_free", &R::min_free, size(1ull << 50), kLive,
+           "No audited session begins with less room than this on the folder's disk; 0: any.")
+      .key("max_age", &R::max_age, duration(minutes(1), hours(24 * 365 * 20), kZeroIsNone), kLive,
+           "Records older than this are removed; 0: none is for its age.")
+      .key("max_bytes", &R::max_bytes, size(1ull << 60), kLive,
+           "The oldest records are removed while all take more than this; 0: no limit.")
+      .key("input", &R::input, boolean(), kLive, "Record what is typed at terminals, passwords with it.")
+      .key("exec_output", &R::exec_output, size(1ull << 30), kLive,
+           "What is kept of the output of a command without a terminal; 0: none.")
+      .key("max_output", &R::max_output, size(1ull << 40), kLive,
+           "What is kept of the output of one terminal; 0: all.");
+}
+
 void declare_limits(Root root) {
   const auto count = [] { return integer(0u, 100 * kMillion); };
   root.section("limits", &G::limits)
@@ -212,6 +237,8 @@ void declare_timeouts(Root root) {
            "Silence both ways in SSH, TCP and WebSocket sessions; 0: they are never cut for it.")
       .key("ssh_banner", &T::ssh_banner, up_to_a_day(), kLive,
            "The SSH banner of the client, and of the target.")
+      .key("wake", &T::wake, up_to_a_day(), kLive,
+           "How long a client is held while the stopped environment that it comes to starts.")
       .key("drain", &T::drain, duration(milliseconds(0), hours(24)), kLive,
            "How long open sessions may go on after SIGTERM.");
 }
@@ -230,12 +257,14 @@ const Schema& gateway_schema() {
     declare_listeners(made.root());
     declare_audited(made.root());
     declare_http(made.root());
+    declare_records(made.root());
     declare_limits(made.root());
     declare_timeouts(made.root());
     made.check(check_listeners);
     made.check(check_certificates);
     made.check(check_routes);
     made.check(check_http_limits);
+    made.check(check_records);
     return made;
   }();
   return schema;

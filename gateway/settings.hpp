@@ -21,6 +21,7 @@ namespace envgate::gateway {
 
 enum class RouteSource : std::uint8_t { control, redis, file };
 enum class OnRouteChange : std::uint8_t { keep, close };
+enum class OnRecordFailure : std::uint8_t { stop, go_on };
 enum class TlsVersion : std::uint8_t { tls12, tls13 };
 
 struct CertificateFiles {
@@ -135,6 +136,7 @@ struct GatewaySettings {
     Duration response_head = std::chrono::minutes(5);
     Duration tunnel_idle = std::chrono::seconds(0);
     Duration ssh_banner = std::chrono::seconds(10);
+    Duration wake = std::chrono::minutes(5);
     Duration drain = std::chrono::seconds(30);
   } timeouts;
 
@@ -142,6 +144,21 @@ struct GatewaySettings {
     std::string socket = "/run/envgate/admin.sock";  // empty: none
     std::string group;
   } admin;
+
+  struct Audit {
+    struct Records {  // of audited SSH sessions
+      std::string directory = "/var/lib/envgate/records";
+      std::string key_file = "/var/lib/envgate/record.key";
+      OnRecordFailure on_failure = OnRecordFailure::stop;
+      Bytes min_free{1 << 30};
+      Duration max_age = std::chrono::hours(24 * 90);  // 0: for ever
+      Bytes max_bytes{0};                              // 0: no limit
+      bool input = false;
+      Bytes exec_output{1 << 20};
+      Bytes max_output{256 << 20};  // of a terminal; 0: no limit
+      bool operator==(const Records&) const = default;
+    } records;
+  } audit;
 
   struct Metrics {
     std::optional<Endpoint> bind = Endpoint{IpAddress::v4(0x7f000001), 9464};

@@ -120,4 +120,13 @@ void check_http_limits(const GatewaySettings& s, const settings::Complain& compl
       complain({"http.default_ports"}, "names port " + std::to_string(port) + " twice");
 }
 
+void check_records(const GatewaySettings& s, const settings::Complain& complain) {
+  const GatewaySettings::Audit::Records& r = s.audit.records;
+  const bool inside = !r.key_file.empty() && r.key_file.starts_with(r.directory + "/");
+  // Whoever may copy records away must not get the key with them.
+  if (inside)
+    complain({"audit.records.key_file", "audit.records.directory"},
+             "lies in audit.records.directory, beside what it signs: keep it elsewhere");
+}
+
 }  // namespace envgate::gateway

@@ -23,12 +23,12 @@ namespace envgate::routing {
 class Router;
 class Domain;
 class TicketKey;
-}
+}  // namespace envgate::routing
 namespace envgate::net {
 class TlsServer;
 class TlsClient;
 class TlsLibrary;
-}
+}  // namespace envgate::net
 namespace envgate::http {
 class TargetPool;
 }

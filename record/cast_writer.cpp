@@ -103,7 +103,15 @@ Result<void> CastWriter::flush(Offset at) {
   return {};
 }
 
-Result<void> CastWriter::exit(int status, Offset at) {
+Result<void> CastWriter::killed(std::string_view signal, Offset at) {
+  return guarded([&]() -> Result<void> {
+    if (auto flushed = flush(at); !flushed) return flushed;
+    if (auto marked = event('m', "killed by " + std::string(signal), at); !marked) return marked;
+    return event('x', "255", at);
+  });
+}
+
+Result<void> CastWriter::exit(std::uint32_t status, Offset at) {
   return guarded([&]() -> Result<void> {
     if (auto flushed = flush(at); !flushed) return flushed;
     return event('x', std::to_string(status), at);

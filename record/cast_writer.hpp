@@ -32,7 +32,9 @@ class CastWriter {
   Result<void> resize(unsigned columns, unsigned rows, Offset at);
   Result<void> marker(std::string_view label, Offset at);
   Result<void> tick(Offset at) { return file_.tick(at); }
-  Result<void> exit(int status, Offset at);  // an "x" event
+  Result<void> exit(std::uint32_t status, Offset at);  // an "x" event
+  // A marker "killed by SIGNAL", and an "x" event with 255, which is what ssh(1) then exits with.
+  Result<void> killed(std::string_view signal, Offset at);
   Result<void> end(Offset at);
 
   std::optional<Offset> due() const { return file_.due(); }

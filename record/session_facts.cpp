@@ -22,16 +22,16 @@ std::string timestamp_of(std::chrono::system_clock::time_point time) {
 
 std::string json_of(const SessionFacts& facts) {
   std::string out;
-  JsonLine(out)
-      .number("version", kFormatVersion)
+  JsonLine json(out);
+  json.number("version", kFormatVersion)
       .text("session", facts.session)
       .text("environment", facts.environment)
       .text("user", facts.user)
       .text("source", facts.source)
       .text("owner", facts.owner)
-      .text("target", facts.target)
-      .text("started_at", timestamp_of(facts.started_at))
-      .end();
+      .text("target", facts.target);
+  if (!facts.method.empty()) json.text("method", facts.method);
+  json.text("started_at", timestamp_of(facts.started_at)).end();
   return out;
 }
 

@@ -8,6 +8,7 @@ namespace envgate::record {
 
 struct SessionFacts {
   std::string session, environment, user, source, owner, target;
+  std::string method = {};  // how the user proved who he is, "publickey"; empty: not said
   std::chrono::system_clock::time_point started_at;
 };
 

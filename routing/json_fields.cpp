@@ -76,6 +76,16 @@ bool JsonFields::text(const JsonPlace& place, std::size_t at_most, std::string& 
   return true;
 }
 
+bool JsonFields::flag(const JsonPlace& place, bool& out) {
+  if (!place.exists()) return false;
+  if (!place.value->is_boolean()) {
+    bad(place, "is neither true nor false");
+    return false;
+  }
+  out = place.value->get<bool>();
+  return true;
+}
+
 std::string JsonFields::quoted(std::string_view text) {
   std::string out;
   append_json_string(out, text.substr(0, 80));

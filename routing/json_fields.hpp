@@ -51,6 +51,7 @@ class JsonFields {
     number(place, 1, 65535, "a port (1 to 65535)", out);
   }
   bool text(const JsonPlace& place, std::size_t at_most, std::string& out);
+  bool flag(const JsonPlace& place, bool& out);
   template <typename T>
   void choice(const JsonPlace& place, std::initializer_list<T> choices, T& out) {
     std::string name, all;

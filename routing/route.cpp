@@ -43,12 +43,17 @@ std::uint64_t fingerprint(const Services& services) {
   for (const Cidr& network : services.allow_from) hash.add(network.to_string());
   for (const SshUser& user : services.ssh_users) {
     hash.add(user.name);
+    hash.add(user.totp);
     for (const std::string& key : user.authorized_keys) hash.add(key);
   }
   for (const std::string& key : services.ssh_host_keys) hash.add(key);
   hash.add(services.limits.connections);
   hash.add(services.limits.requests_per_second);
   hash.add(services.limits.bandwidth);
+  hash.add(services.ssh_forbid | std::uint64_t{services.ssh_record_input} << 16 |
+           std::uint64_t{services.wake} << 17);
+  hash.add(services.ssh_force_command);
+  hash.add(services.owner);
   return hash.value();
 }
 
@@ -68,6 +73,14 @@ std::string_view to_string(Kind kind) {
 std::string_view to_string(State state) {
   constexpr std::string_view names[] = {"starting", "running", "stopping", "stopped", "error"};
   return names[static_cast<std::size_t>(state)];
+}
+
+std::string_view to_string(SshForbid what) {
+  constexpr std::string_view names[] = {
+      "agent", "x11", "local_forwarding", "remote_forwarding", "unix_forwarding", "sftp", "exec",
+      "shell", "pty"};
+  static_assert(std::size(names) == kSshForbids);
+  return names[static_cast<std::size_t>(what)];
 }
 
 std::string_view to_string(SshMode mode) { return mode == SshMode::audited ? "audited" : "passthrough"; }

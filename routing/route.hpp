@@ -50,11 +50,30 @@ struct Limits {  // 0: no limit of its own
   bool operator==(const Limits&) const = default;
 };
 
+// What may be forbidden in an audited session, each a bit in Services::ssh_forbid: 1 << its place here.
+enum class SshForbid : std::uint8_t {
+  agent,
+  x11,
+  local_forwarding,
+  remote_forwarding,
+  unix_forwarding,
+  sftp,
+  exec,
+  shell,
+  pty,
+};
+inline constexpr std::size_t kSshForbids = 9;
+std::string_view to_string(SshForbid what);
+constexpr std::uint16_t bit_of(SshForbid what) {
+  return static_cast<std::uint16_t>(1u << static_cast<unsigned>(what));
+}
+
 // Who may log in through an audited session, as the source said; never a password in clear.
 struct SshUser {
   std::string name;
   std::string verifier;                      // a password hash in crypt(3) form, or empty
   std::vector<std::string> authorized_keys;  // "ssh-ed25519 AAAA... comment"
+  bool totp = false;                         // a one-time code is asked for, too; control checks it
   bool operator==(const SshUser&) const = default;
 };
 
@@ -67,6 +86,13 @@ struct Services {
   Limits limits;
   std::vector<SshUser> ssh_users;
   std::vector<std::string> ssh_host_keys;  // what the target must show in an audited session
+  std::uint16_t ssh_forbid = 0;            // bits of SshForbid
+  bool ssh_record_input = false;           // what the customer types is recorded, too
+  std::string ssh_force_command;           // run in place of whatever is asked for; empty: none
+  bool wake = false;                       // it does not run; control starts it when somebody comes
+  std::string owner;                       // for records; empty: the source named none
+
+  bool forbids(SshForbid what) const { return (ssh_forbid & bit_of(what)) != 0; }
   bool operator==(const Services&) const = default;
 
   const HttpPort* find_http(std::uint16_t port) const;

@@ -18,11 +18,12 @@ void read_ssh_users(JsonFields& fields, const JsonPlace& list, Services& service
   for (std::size_t i = 0; i < list.value->size() && fields.good(); ++i) {
     const JsonPlace entry = list.element(i);
     // "password" is let by, unread: whoever still writes one is not stopped, but it goes nowhere.
-    if (!fields.object(entry, {"name", "verifier", "authorized_keys", "password"})) return;
+    if (!fields.object(entry, {"name", "verifier", "authorized_keys", "totp", "password"})) return;
     SshUser user;
     if (!entry.field("name").exists()) fields.bad(entry.field("name"), "is missing");
     fields.text(entry.field("name"), 64, user.name);
     fields.text(entry.field("verifier"), 512, user.verifier);
+    fields.flag(entry.field("totp"), user.totp);
     const JsonPlace keys = entry.field("authorized_keys");
     if (fields.array(keys, kMaxKeys)) {
       for (std::size_t k = 0; k < keys.value->size(); ++k) {
@@ -33,13 +34,33 @@ void read_ssh_users(JsonFields& fields, const JsonPlace& list, Services& service
   }
 }
 
+// A name that is not known refuses the route: a restriction must not be passed over.
+void read_forbid(JsonFields& fields, const JsonPlace& list, Services& services) {
+  if (!fields.array(list, kSshForbids)) return;
+  for (std::size_t i = 0; i < list.value->size() && fields.good(); ++i) {
+    auto what = SshForbid::agent;
+    if (list.element(i).value->is_null()) fields.bad(list.element(i), "is not a string");
+    fields.choice(
+        list.element(i),
+        {SshForbid::agent, SshForbid::x11, SshForbid::local_forwarding, SshForbid::remote_forwarding,
+         SshForbid::unix_forwarding, SshForbid::sftp, SshForbid::exec, SshForbid::shell, SshForbid::pty},
+        what);
+    services.ssh_forbid |= bit_of(what);
+  }
+}
+
 void read_ssh(JsonFields& fields, const JsonPlace& ssh, RouteSpec& spec) {
-  if (!fields.object(ssh, {"listen_port", "target_port", "mode", "users", "host_keys"})) return;
+  if (!fields.object(ssh, {"listen_port", "target_port", "mode", "users", "host_keys", "forbid",
+                           "record_input", "force_command"}))
+    return;
   fields.number(ssh.field("listen_port"), 0, 65535, "a port (1 to 65535, or 0 for none)",
                 spec.ssh.listen_port);
   fields.port(ssh.field("target_port"), spec.ssh.target_port);
   fields.choice(ssh.field("mode"), {SshMode::passthrough, SshMode::audited}, spec.ssh.mode);
   read_ssh_users(fields, ssh.field("users"), spec.services);
+  read_forbid(fields, ssh.field("forbid"), spec.services);
+  fields.flag(ssh.field("record_input"), spec.services.ssh_record_input);
+  fields.text(ssh.field("force_command"), 4096, spec.services.ssh_force_command);
   const JsonPlace keys = ssh.field("host_keys");
   if (!fields.array(keys, kMaxKeys)) return;
   for (std::size_t i = 0; i < keys.value->size(); ++i) {
@@ -174,7 +195,7 @@ Result<RouteSpec> parse_route_tree(const EnvId& env, const json& tree, UnknownKe
   JsonFields fields(unknown);
   const JsonPlace root{&tree};
   if (fields.object(root, {"env", "env_id", "generation", "kind", "state", "address", "created_at", "ssh",
-                           "http", "tcp", "allow_from", "limits"})) {
+                           "http", "tcp", "allow_from", "limits", "wake", "owner"})) {
     read_env(fields, root, spec.env);
     if (spec.env.empty()) fields.bad(root.field("env"), "is missing");
     fields.number(root.field("generation"), 0, ~std::uint64_t{0}, "a whole number", spec.generation);
@@ -189,6 +210,8 @@ Result<RouteSpec> parse_route_tree(const EnvId& env, const json& tree, UnknownKe
     read_tcp(fields, root.field("tcp"), spec);
     read_networks(fields, root.field("allow_from"), spec.services);
     read_limits(fields, root.field("limits"), spec.services.limits);
+    fields.flag(root.field("wake"), spec.services.wake);
+    fields.text(root.field("owner"), 64, spec.services.owner);
   }
   if (!fields.good()) return fail(fields.error());
   return spec;

@@ -36,6 +36,20 @@ void append_texts(std::string& out, std::string_view key, const std::vector<std:
   append_list(out, key, texts, [&](const std::string& text) { append_json_string(out, text); });
 }
 
+void append_true(std::string& out, std::string_view key) {
+  append_key(out, key);
+  out += "true";
+}
+
+void append_forbid(std::string& out, const Services& services) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < kSshForbids; ++i) {
+    const auto what = static_cast<SshForbid>(i);
+    if (services.forbids(what)) names.emplace_back(to_string(what));
+  }
+  append_texts(out, "forbid", names);
+}
+
 void append_ssh(std::string& out, const Route& route, Detail detail) {
   const Services& services = route.services();
   append_key(out, "ssh");
@@ -49,10 +63,14 @@ void append_ssh(std::string& out, const Route& route, Detail detail) {
       append_text(out, "name", user.name);
       if (detail == Detail::full && !user.verifier.empty()) append_text(out, "verifier", user.verifier);
       if (!user.authorized_keys.empty()) append_texts(out, "authorized_keys", user.authorized_keys);
+      if (user.totp) append_true(out, "totp");
       out += '}';
     });
   }
   if (!services.ssh_host_keys.empty()) append_texts(out, "host_keys", services.ssh_host_keys);
+  if (services.ssh_forbid != 0) append_forbid(out, services);
+  if (services.ssh_record_input) append_true(out, "record_input");
+  if (!services.ssh_force_command.empty()) append_text(out, "force_command", services.ssh_force_command);
   out += '}';
 }
 
@@ -105,10 +123,9 @@ void append_json(std::string& out, const Route& route, Detail detail) {
                 [&](const Cidr& network) { append_json_string(out, network.to_string()); });
   }
   if (services.limits != Limits{}) append_limits(out, services.limits);
-  if (detail == Detail::admin && route.port_refused) {
-    append_key(out, "port_refused");
-    out += "true";
-  }
+  if (services.wake) append_true(out, "wake");
+  if (!services.owner.empty()) append_text(out, "owner", services.owner);
+  if (detail == Detail::admin && route.port_refused) append_true(out, "port_refused");
   out += '}';
 }
 

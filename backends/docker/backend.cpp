@@ -10,6 +10,7 @@
 #include "backends/docker/names.hpp"
 #include "backends/docker/observe.hpp"
 #include "backends/docker/validate.hpp"
+#include "backends/physical/host.hpp"
 
 namespace envgate::backends::docker {
 namespace {
@@ -298,6 +299,17 @@ Outcome<std::vector<Observed>> DockerBackend::list(const Call& call) {
       call);
   if (!listed) return tl::unexpected(std::move(listed.error()));
   return all;
+}
+
+Outcome<HostKeys> DockerBackend::host_keys(const Observed& seen, const Call& call) {
+  if (!seen.address)
+    return failure(Cause::unreachable, env(seen.environment) + " has no address to ask for its host keys");
+  std::uint16_t port = 22;
+  for (const Published& published : seen.published)
+    if (published.port == 22) port = published.node_port;
+  physical::Settings settings;  // only where its programs are
+  settings.connect_time = std::chrono::seconds(5);
+  return physical::scan_server(settings, *seen.address, port, call);
 }
 
 Outcome<Capacity> DockerBackend::capacity(const Call& call) {

@@ -80,8 +80,27 @@ std::vector<std::string> parse_scan(std::string_view text) {
   return keys;
 }
 
+std::string parse_scanned_server(std::string_view text) {
+  constexpr std::string_view kVersion = " SSH-2.0-";
+  constexpr std::size_t kMost = 64;
+  for (const std::string_view line : lines_of(text)) {
+    const std::size_t at = line.starts_with("# ") ? line.find(kVersion) : std::string_view::npos;
+    if (at == std::string_view::npos) continue;
+    const std::string_view name = line.substr(at + kVersion.size());
+    return excerpt(name.substr(0, name.find_first_of(" \r")), kMost);
+  }
+  return "";
+}
+
 Outcome<std::vector<std::string>> scan_host_keys(const Settings& settings, const IpAddress& address,
                                                  std::uint16_t port, const Call& call) {
+  auto scanned = scan_server(settings, address, port, call);
+  if (!scanned) return tl::unexpected(std::move(scanned.error()));
+  return std::move(scanned->keys);
+}
+
+Outcome<HostKeys> scan_server(const Settings& settings, const IpAddress& address, std::uint16_t port,
+                              const Call& call) {
   const std::string at = Endpoint{address, port}.to_string();
   auto ended = run({{settings.programs + "/ssh-keyscan", "-T", std::to_string(settings.connect_time.count()),
                      "-p", std::to_string(port), "-t", "ed25519,ecdsa,rsa", "--", address.to_string()},
@@ -89,8 +108,8 @@ Outcome<std::vector<std::string>> scan_host_keys(const Settings& settings, const
                     64 << 10},
                    call);
   if (!ended) return failure(ended.error().cause, "scan " + at + ": " + ended.error().message);
-  auto keys = parse_scan(ended->out);
-  if (!keys.empty()) return keys;
+  HostKeys shown{parse_scan(ended->out), parse_scanned_server(ended->out + '\n' + ended->err)};
+  if (!shown.keys.empty()) return shown;
   return failure(Cause::unreachable,
                  "no sshd shows its host keys at " + at + ": is it up, and the port right?");
 }

@@ -27,6 +27,10 @@ namespace envgate::backends::physical {
 Outcome<std::vector<std::string>> scan_host_keys(const Settings& settings, const IpAddress& address,
                                                  std::uint16_t port, const Call& call);
 
+// The same, and what the server calls itself.
+Outcome<HostKeys> scan_server(const Settings& settings, const IpAddress& address, std::uint16_t port,
+                              const Call& call);
+
 class Host {
  public:
   // Requires: check(settings) was good, and both outlive this.
@@ -89,5 +93,7 @@ Result<void> check_verified(std::string_view said, const std::vector<std::string
 
 // Public keys of ssh-keyscan's lines, each once, at most 16.
 std::vector<std::string> parse_scan(std::string_view text);
+// "OpenSSH_9.2p1" of its comment "# 192.0.2.7:22 SSH-2.0-OpenSSH_9.2p1 Debian-2": a stranger's word, bounded.
+std::string parse_scanned_server(std::string_view text);
 
 }  // namespace envgate::backends::physical

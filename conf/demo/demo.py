@@ -50,7 +50,8 @@ class Demo:
             if pages:  # its owner may have closed it
                 self.processes.wait("gateway", lambda: probe.page(ca, pages[0], https_port))
             self.processes.wait("gateway", lambda: self._through_gateway(port, key_of_host))
-        return {"environment": there["name"], "id": there["id"], "backend": there["backend"],
+        image = {"image": self.kind.image} if self.kind.BACKEND == "docker" else {}
+        return {**image, "environment": there["name"], "id": there["id"], "backend": there["backend"],
                 "url": pages[0] if pages else "",
                 "ssh": f"ssh -F {shell_word(self.data / 'ssh_config')} {host}",
                 "ssh_by_password": ssh_by_password(host, port), "password": access["ssh_password"],

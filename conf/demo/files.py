@@ -12,7 +12,7 @@ routes:
 ssh:
   bind: 127.0.0.1
   port_range: {ssh_range}
-https:
+{audited}https:
   bind: 127.0.0.1:{https_port}
   certificates:
     - {{certificate: {data}/tls/gateway.pem, key: {data}/tls/gateway.key}}
@@ -36,6 +36,19 @@ control:
   docker: {{socket: {engine}, grace: 3s}}
 """
 
+# Where envgate-session was built (conf/libssh).
+AUDITED = """\
+  # Sessions of environments that were made with --ssh-mode audited: recorded, and entered by this port, too.
+  audited:
+    host_key_file: {data}/keys/ssh_host_key
+    bind: 127.0.0.1:{audited_port}
+audit:
+  records:
+    directory: {data}/records
+    key_file: {data}/keys/record
+    min_free: 64MiB
+"""
+
 SSH_CONFIG = """\
 # For `ssh -F`: the demo of the quickstart gateway, found without DNS.
 Host demo {ssh_host}
@@ -57,8 +70,11 @@ Host *.ssh.{domain} !{ssh_host}
 """
 
 
-def settings(engine, **values):
-    return SETTINGS.format(**{**values, "data": quotable(values["data"]),
+def settings(engine, audited_port, **values):
+    """`audited_port`: None where audited sessions cannot be served."""
+    data = quotable(values["data"])
+    audited = AUDITED.format(data=data, audited_port=audited_port) if audited_port else ""
+    return SETTINGS.format(**{**values, "data": data, "audited": audited,
                               "engine": quotable(engine) if engine else '""'})
 
 

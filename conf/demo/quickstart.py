@@ -89,6 +89,8 @@ class Quickstart:
         at = {"https": ports.choose(8443)}
         at["http"] = ports.choose(8080, at.values())
         at["metrics"] = ports.choose(9464, at.values())
+        audits = (binaries / "envgate").resolve().with_name("envgate-session").exists()
+        at["audited"] = ports.choose(2222, at.values()) if audits else None
         engine, why_not = docker_engine.find()
         config = self._write_settings(at, engine)
         for program in ("envgate-control", "envgate"):
@@ -125,6 +127,7 @@ class Quickstart:
         config = self.data / "envgate.yaml"
         config.write_text(files.settings(engine, data=self.data, domain=DOMAIN, https_port=at["https"],
                                          http_port=at["http"], metrics_port=at["metrics"],
+                                         audited_port=at["audited"],
                                          ssh_range="{}-{}".format(*SSH_RANGE), leased=self._leased()))
         return config
 
@@ -159,6 +162,8 @@ class Quickstart:
             "control_socket": str(self.control_socket), "engine": engine,
             "metrics": f"http://127.0.0.1:{at['metrics']}/metrics",
             "https": f"127.0.0.1:{at['https']}", "http": f"127.0.0.1:{at['http']}",
+            **({"audited": f"127.0.0.1:{at['audited']}", "records": str(self.data / "records")}
+               if at["audited"] else {}),
             "ca": str(certificates.ca), "ssh_config": str(self.data / "ssh_config"),
             "envgate": str(binaries / "envgate"), "envctl": str(binaries / "envctl"),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

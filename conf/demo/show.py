@@ -37,6 +37,8 @@ def show(ready, headline):
     envctl = shell_word(ready["envctl"])
     for line in _next_with_demo(ready) if "environment" in ready else _first_environment(ready):
         print(f"  {envctl} {line}")
+    if "audited" in ready and "image" in ready and "environment" in ready:
+        _show_audited(ready, envctl)
     print("\nAt the end the demo and all containers are stopped; they are kept for the next start.")
     print(f"Addresses, paths and pids: {ready['data']}/ready.json   logs: {ready['logs']}/")
 
@@ -48,6 +50,15 @@ def _show_demo(ready):
     print(f"The certificate comes from a local CA, made for this machine and for names under "
           f"{ready['domain']} alone.\nImport {ready['ca']} into the browser, or:\n\n"
           f"  curl --cacert {shell_word(ready['ca'])} {ready['url']}\n")
+
+
+def _show_audited(ready, envctl):
+    print("\nTo have ssh end in the gateway, and what is done there recorded:\n")
+    print(f"  {envctl} env create recorded --owner demo --image {ready['image']} --pull never --cpu 1 "
+          f"--memory 256MiB --ssh-mode audited --wait")
+    print(f"  {envctl} env access recorded    # then log in as it says, or by ssh root+ID@127.0.0.1 "
+          f"-p {ready['audited'].rpartition(':')[2]}")
+    print(f"  {envctl} session ls    # and: session replay ID, session verify ID")
 
 
 def _next_with_demo(ready):

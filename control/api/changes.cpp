@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "control/api/handling.hpp"
+#include "control/lifecycle/route_body.hpp"
 #include "control/store/now.hpp"
 
 namespace envgate::control::api {
@@ -117,7 +118,7 @@ Response events(Context& context, const Request& request) {
 
 class FeedStream final : public Stream {
  public:
-  explicit FeedStream(Context& context) : context_(context) {}
+  FeedStream(Context& context, bool verifiers) : context_(context), verifiers_(verifiers) {}
 
   bool next(std::string& out) override {
     const auto now = steady_clock::now();
@@ -134,7 +135,7 @@ class FeedStream final : public Stream {
         if (change.route.empty())
           out += R"({"type":"gone")" + head + ",\"env\":\"" + change.environment + "\"}\n";
         else
-          out += R"({"type":"route")" + head + ",\"route\":" + change.route + "}\n";
+          out += R"({"type":"route")" + head + ",\"route\":" + shown(change.route) + "}\n";
         generation_ = change.generation;
       }
       if (out.empty() && now - spoke_ >= std::chrono::seconds(1))
@@ -152,12 +153,15 @@ class FeedStream final : public Stream {
     generation_ = all->generation;
     const std::string number = std::to_string(generation_);
     out = R"({"type":"begin","install":")" + context_.install + "\",\"generation\":" + number + "}\n";
-    for (const std::string& route : all->routes) out += R"({"type":"route","route":)" + route + "}\n";
+    for (const std::string& route : all->routes) out += R"({"type":"route","route":)" + shown(route) + "}\n";
     out += R"({"type":"end","generation":)" + number + "}\n";
     return true;
   }
 
+  std::string shown(const std::string& route) const { return verifiers_ ? route : without_verifiers(route); }
+
   Context& context_;
+  const bool verifiers_;
   long long generation_ = -1;  // not begun
   steady_clock::time_point spoke_{};
 };
@@ -166,7 +170,7 @@ Response routes(Context& context, const Request& request) {
   if (request.parameter("watch") == "1") {
     Response response;
     response.content_type = "application/x-ndjson";
-    response.stream = std::make_unique<FeedStream>(context);
+    response.stream = std::make_unique<FeedStream>(context, request.caller.role >= Role::gateway);
     return response;
   }
   const auto all = read(
@@ -175,7 +179,8 @@ Response routes(Context& context, const Request& request) {
   Response response;
   response.body = "{\"generation\":" + std::to_string(all->generation) + ",\"install\":\"" + context.install +
                   "\",\"routes\":[";
-  for (std::size_t i = 0; i < all->routes.size(); ++i) response.body += (i ? "," : "") + all->routes[i];
+  for (std::size_t i = 0; i < all->routes.size(); ++i)
+    response.body += (i ? "," : "") + without_verifiers(all->routes[i]);
   response.body += "]}\n";
   return response;
 }

@@ -54,6 +54,8 @@ struct Operation {
 std::vector<Operation> environment_operations();
 std::vector<Operation> change_operations();  // operations, events, routes
 std::vector<Operation> quota_operations();
+std::vector<Operation> owner_operations();
+std::vector<Operation> gateway_operations();  // what audited sessions need, and waking
 std::vector<Operation> machine_operations();
 std::vector<Operation> node_operations();
 std::vector<Operation> token_operations();

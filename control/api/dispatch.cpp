@@ -107,9 +107,10 @@ Response answer(Context& context, Request& request) {
 const std::vector<Operation>& all_operations() {
   static const std::vector<Operation> all = [] {
     std::vector<Operation> table;
-    for (const auto& part : {environment_operations(), change_operations(), quota_operations(),
-                             machine_operations(), node_operations(), token_operations(), doctor_operations(),
-                             metrics_operations(), general_operations()})
+    for (const auto& part :
+         {environment_operations(), change_operations(), quota_operations(), owner_operations(),
+          gateway_operations(), machine_operations(), node_operations(), token_operations(),
+          doctor_operations(), metrics_operations(), general_operations()})
       table.insert(table.end(), part.begin(), part.end());
     return table;
   }();

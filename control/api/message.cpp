@@ -18,6 +18,7 @@ std::string_view title_of(int status) {
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 409: return "Conflict";
+    case 429: return "Too Many Requests";
     case 412: return "Precondition Failed";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
@@ -38,7 +39,7 @@ int hex(char c) {
 }  // namespace
 
 std::string_view to_string(Role role) {
-  constexpr std::string_view names[] = {"none", "read", "operate", "admin"};
+  constexpr std::string_view names[] = {"none", "read", "gateway", "operate", "admin"};
   return names[static_cast<std::size_t>(role)];
 }
 

@@ -16,7 +16,8 @@
 
 namespace envgate::control::api {
 
-enum class Role : std::uint8_t { none, read, operate, admin };
+// Each may do what those before it may.
+enum class Role : std::uint8_t { none, read, gateway, operate, admin };
 std::string_view to_string(Role role);
 
 // Where a request came in.
@@ -55,6 +56,8 @@ class Stream {
   virtual ~Stream() = default;
   // Appends what there is to say now, nothing where there is nothing new. False: it has ended.
   virtual bool next(std::string& out) = 0;
+  // Whether an end is one: all was said. Else it is cut off, and the reader sees that.
+  virtual bool complete() const { return false; }
 };
 
 struct Response {

@@ -1,34 +1,12 @@
 #include "control/api/openapi_schemas.hpp"
 
+#include "control/api/openapi_parts.hpp"
+
 namespace envgate::control::api {
+
+using namespace schema;
+
 namespace {
-
-using nlohmann::json;
-
-json ref(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
-json text() { return {{"type", "string"}}; }
-json time_text() { return {{"type", "string"}, {"format", "date-time"}}; }
-json nullable(json schema) { return {{"anyOf", json::array({std::move(schema), {{"type", "null"}}})}}; }
-json whole() { return {{"type", "integer"}, {"minimum", 0}}; }
-json number() { return {{"type", "number"}, {"minimum", 0}}; }
-json flag() { return {{"type", "boolean"}}; }
-json words(std::initializer_list<const char*> all) { return {{"type", "string"}, {"enum", all}}; }
-json list(json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
-json port() { return {{"type", "integer"}, {"minimum", 1}, {"maximum", 65535}}; }
-json size() {
-  return {
-      {"oneOf", json::array({whole(), {{"type", "string"}, {"pattern", "^[0-9]+([kMGT]?B|[KMGT]iB)?$"}}})}};
-}
-
-// All members are required, but for those in `optional`.
-json object(json properties, std::vector<std::string> optional = {}) {
-  json required = json::array();
-  for (const auto& [name, schema] : properties.items())
-    if (std::find(optional.begin(), optional.end(), name) == optional.end()) required.push_back(name);
-  return {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)}};
-}
-
-json open_object(json properties) { return {{"type", "object"}, {"properties", std::move(properties)}}; }
 
 json query(const char* name, json schema, const char* description) {
   return {{"name", name},
@@ -101,7 +79,12 @@ json component_schemas() {
                            {"errors", list(object({{"pointer", text()}, {"message", text()}}))}},
                           {"errors"});
   all["Spec"] = spec_schema();
-  all["Policy"] = open_object({{"volumes", words({"keep", "remove"})}, {"allow_from", list(text())}});
+  all["Policy"] = open_object({{"volumes", words({"keep", "remove"})},
+                               {"allow_from", list(text())},
+                               {"start", words({"manual", "on_demand"})},
+                               {"shared_with", list(text())},
+                               {"ssh", ref("SshPolicy")}});
+  add_owner_schemas(all);
   all["NewEnvironment"] = object({{"name", text()},
                                   {"owner", text()},
                                   {"backend", words({"docker", "physical"})},
@@ -232,12 +215,13 @@ json component_schemas() {
                            {"checked_at", nullable(time_text())},
                            {"facts", {{"type", "object"}}}},
                           {"facts"});
-  all["NewToken"] =
-      object({{"name", text()}, {"role", words({"read", "operate", "admin"})}, {"expires_at", time_text()}},
-             {"role", "expires_at"});
+  all["NewToken"] = object({{"name", text()},
+                            {"role", words({"read", "gateway", "operate", "admin"})},
+                            {"expires_at", time_text()}},
+                           {"role", "expires_at"});
   all["Token"] = object({{"id", text()},
                          {"name", text()},
-                         {"role", words({"read", "operate", "admin"})},
+                         {"role", words({"read", "gateway", "operate", "admin"})},
                          {"created_at", time_text()},
                          {"expires_at", nullable(time_text())},
                          {"used_at", nullable(time_text())},
@@ -328,6 +312,10 @@ OperationSchemas schemas_of(const Operation& operation) {
   } else if (path == "/api/quotas/{owner}") {
     if (method != "DELETE") s.answer = ref("Quota");
     if (method == "PUT") s.body = ref("NewQuota");
+  } else if (path.starts_with("/api/owners")) {
+    describe_owner(path, method, s);
+  } else if (path.starts_with("/api/gateway")) {
+    describe_gateway(path, s);
   } else if (path == "/api/machines/import") {
     s.status = 201;
     s.body = list(ref("NewMachine"));

@@ -21,4 +21,9 @@ struct OperationSchemas {
 OperationSchemas schemas_of(const Operation& operation);
 nlohmann::json component_schemas();
 
+// openapi_owners.cpp: below /api/owners, and below /api/gateway.
+void add_owner_schemas(nlohmann::json& components);
+void describe_owner(std::string_view path, std::string_view method, OperationSchemas& schemas);
+void describe_gateway(std::string_view path, OperationSchemas& schemas);
+
 }  // namespace envgate::control::api

@@ -382,6 +382,8 @@ asio::awaitable<void> Server::Inside::pour(S& stream, Response response, const R
       }
       if (failed) co_return;
     }
+    if (!goes_on && source->complete() && !request.old_http)
+      co_await asio::async_write(stream, http::make_chunk_last(), kTuple);
     if (!goes_on) co_return;
     if (!text.empty()) continue;
     co_await sleep(kStreamTick, wakes);

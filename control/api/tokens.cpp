@@ -17,7 +17,7 @@ using store::Token;
 constexpr std::size_t kMostToken = 128;
 constexpr long long kUseNoted = 60'000;  // ms: a token's last use is kept no finer than this
 
-constexpr Role kRoles[] = {Role::read, Role::operate, Role::admin};
+constexpr Role kRoles[] = {Role::read, Role::gateway, Role::operate, Role::admin};
 
 Role role_of(const std::string& text) {
   for (const Role role : kRoles)
@@ -58,8 +58,10 @@ Response create(Context& context, const Request& request) {
   f.missing(name);
   f.text(name, 64, token.name);
   if (name.exists() && !valid_name(token.name)) f.wrong(name, "is not 1 to 64 printable characters");
-  f.choice<Role>(Fields::member(root, "role"),
-                 {{"read", Role::read}, {"operate", Role::operate}, {"admin", Role::admin}}, role);
+  f.choice<Role>(
+      Fields::member(root, "role"),
+      {{"read", Role::read}, {"gateway", Role::gateway}, {"operate", Role::operate}, {"admin", Role::admin}},
+      role);
   f.text(until, 64, expires);
   const long long now = store::now_ms();
   if (!expires.empty()) {

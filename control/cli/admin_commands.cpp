@@ -10,7 +10,7 @@
 namespace envgate::cli {
 namespace {
 
-constexpr Option kRole{"--role", 0, "read|operate|admin", "what it may (read if left out)"};
+constexpr Option kRole{"--role", 0, "read|gateway|operate|admin", "what it may (read if left out)"};
 constexpr Option kExpires{"--expires", 0, "DURATION",
                           "how long it is good, such as 90d (for ever if left out)"};
 constexpr Option kWho{"--who", 0, "WHO", "only what they did"};

@@ -10,7 +10,9 @@
 #include "control/cli/gateway_commands.hpp"
 #include "control/cli/machine_commands.hpp"
 #include "control/cli/op_commands.hpp"
+#include "control/cli/owner_commands.hpp"
 #include "control/cli/quota_commands.hpp"
+#include "control/cli/record_commands.hpp"
 #include "control/cli/session_commands.hpp"
 
 namespace envgate::cli {
@@ -27,6 +29,8 @@ const std::vector<Command>& all_commands() {
     add(event_commands());
     all.push_back(heading("quota", "Quotas: what an owner may have"));
     add(quota_commands());
+    all.push_back(heading("owner", "Owners: their keys, one-time codes and policy"));
+    add(owner_commands());
     all.push_back(heading("machine", "Physical machines"));
     add(machine_commands());
     all.push_back(heading("node", "Docker engines"));
@@ -37,6 +41,7 @@ const std::vector<Command>& all_commands() {
     add(gateway_commands());
     all.push_back(connect_command());
     all.push_back(heading("session", "Records of sessions"));
+    add(record_commands());
     add(session_commands());
     all.push_back(heading("config", "This installation"));
     all.push_back(config_explain_command());

@@ -92,7 +92,10 @@ std::vector<std::string> split(std::string_view text, char separator) {
 std::vector<std::string> values_of(std::string_view path, std::string_view kind, const NamesOf& names_of) {
   if (kind.find('|') != kind.npos && kind.find('[') == kind.npos) return split(kind, '|');
   if (kind == "FILE" || kind == "PATH") return {std::string(kFiles)};
-  return names_of(path, kind);
+  std::vector<std::string> names = names_of(path, kind);
+  // What the gateway has, or a file: files where it has none, or cannot be asked.
+  if (names.empty() && kind == "RECORD") names.emplace_back(kFiles);
+  return names;
 }
 
 // "[KEY]" and "ID..." are about a KEY and an ID.
@@ -154,14 +157,17 @@ std::vector<std::string> ask(const std::string& socket, const Source& source) {
 std::vector<std::string> names_from(const Invocation& call, std::string_view path, std::string_view kind) {
   static const Source kGateway[] = {{"ENV", "/routes?limit=1000", "routes", {"env"}},
                                     {"ID", "/sessions?limit=1000", "sessions", {"id"}},
-                                    {"KEY", "/settings", "settings", {"key"}}};
+                                    {"KEY", "/settings", "settings", {"key"}},
+                                    {"RECORD", "/api/sessions?limit=1000", "records", {"id"}},
+                                    {"SESSION", "/api/sessions?limit=1000", "records", {"id"}}};
   static const Source kControl[] = {{"ENV", "/api/environments?limit=1000", "environments", {"name", "id"}},
                                     {"OPERATION", "/api/operations?limit=1000", "operations", {"id"}},
                                     {"OWNER", "/api/quotas?limit=1000", "quotas", {"owner"}},
                                     {"MACHINE", "/api/machines?limit=1000", "machines", {"name"}},
                                     {"NODE", "/api/nodes?limit=1000", "nodes", {"name"}},
                                     {"TOKEN", "/api/tokens?limit=1000", "tokens", {"id"}}};
-  const bool gateway = path.starts_with("gateway ") || path.starts_with("config ");
+  const bool gateway = path.starts_with("gateway ") || path.starts_with("config ") ||
+                       path.starts_with("session ");
   for (const Source& source : gateway ? std::span<const Source>(kGateway) : std::span<const Source>(kControl))
     if (source.kind == kind) return ask(gateway ? gateway_socket(call) : control_socket(call), source);
   return {};

@@ -27,6 +27,8 @@ constexpr BodyOption kPlain[] = {
     {"--pull", "/spec/pull"},
     {"--registry-user", "/spec/registry/user"},
     {"--node", "/spec/node"},
+    {"--start", "/policy/start"},
+    {"--force-command", "/policy/ssh/force_command"},
 };
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -103,6 +105,9 @@ Asked<void> take_policy(const Invocation& call, Json& body) {
       policy[key] = value;
     }
   }
+  if (call.has("--share-with")) body["policy"]["shared_with"] = call.values("--share-with");
+  if (call.has("--forbid")) body["policy"]["ssh"]["forbid"] = call.values("--forbid");
+  if (call.has("--record-input")) body["policy"]["ssh"]["record_input"] = true;
   if (call.has("--keep-volumes")) body["policy"]["volumes"] = "keep";
   return {};
 }

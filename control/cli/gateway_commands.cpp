@@ -125,6 +125,11 @@ int run_kill(const Invocation& call) {
   return worst;
 }
 
+int run_ssh_keys(const Invocation& call) {
+  const std::string entry = call.words.empty() ? "" : "/" + encode_segment(call.words[0]);
+  return ask(call, "GET", "/ssh-keys" + entry, ssh_keys_view);
+}
+
 int run_settings(const Invocation& call) {
   return ask(call, "GET", call.words.empty() ? "/settings" : "/settings/" + encode_segment(call.words[0]),
              settings_view);
@@ -155,6 +160,11 @@ constexpr std::string_view kSettingsHelp =
     "\nKEY is a key (log.level) or a section (log); without it, every key is listed with its value and\n"
     "where that comes from. Secrets are masked.\n";
 
+constexpr std::string_view kSshKeysHelp =
+    "\nWithout ENV: of the port that all share (ssh.audited.bind), and the key that targets may trust\n"
+    "(TrustedUserCAKeys, where ssh.audited.onward.ca_file is set). Every gateway with the same\n"
+    "ssh.audited.host_key_file shows the same keys.\n";
+
 constexpr Command kCommands[] = {
     {"gateway status", "", 0, 0, kCommon,
      "How the gateway does: version, readiness, workers, routes, certificates", "", run_status},
@@ -166,6 +176,8 @@ constexpr Command kCommands[] = {
      run_sessions},
     {"gateway kill", "ID...", 1, kMany, kCommon, "End sessions, by the numbers that `sessions` lists", "",
      run_kill},
+    {"gateway ssh-keys", "[ENV]", 0, 1, kCommon, "Print the host keys of audited sessions for known_hosts",
+     kSshKeysHelp, run_ssh_keys},
     {"gateway reload", "", 0, 0, kCommon, "Read settings, certificates and routes again, as SIGHUP does",
      "\nPrints what has changed, and what waits for a restart. Where anything is wrong, all of it is said "
      "and\n"

@@ -1,5 +1,5 @@
-// `envctl session ...`: what can be done with the records of sessions. Works on files; no server is asked.
-// Thread: main's.
+// `envctl session verify|replay|export`: of files, for which no server is asked, or of records that the
+// gateway has, by their ids. Thread: main's.
 #pragma once
 
 #include "control/cli/arguments.hpp"

@@ -130,6 +130,18 @@ std::string health_view(std::string_view body) {
   return out;
 }
 
+std::string ssh_keys_view(std::string_view body) {
+  const Json json = Json::parse(body);
+  std::string out;
+  if (json.at("known_hosts").is_null())
+    out += "# no port is shared by all environments: set ssh.audited.bind, or name one environment\n";
+  else
+    out += "# for customers' known_hosts\n" + text(json, "known_hosts") + "\n";
+  if (json.at("entry").is_null() && !json.at("user_ca").is_null())
+    out += "# for the targets' TrustedUserCAKeys\n" + text(json, "user_ca") + "\n";
+  return out;
+}
+
 std::string killed_view(std::string_view body) {
   return "session " + text(Json::parse(body), "killed") + " ended\n";
 }

@@ -17,6 +17,7 @@ std::string health_view(std::string_view json);
 std::string route_view(std::string_view json);
 std::string settings_view(std::string_view json);  // one key, or a list of them
 std::string changes_view(std::string_view json);   // after reload, set and unset
+std::string ssh_keys_view(std::string_view json);  // lines of known_hosts, comments and all
 std::string killed_view(std::string_view json);
 std::string drain_view(std::string_view json);
 

@@ -4,13 +4,13 @@
 #include "control/lifecycle/bind_probe.hpp"
 #include "control/lifecycle/fields.hpp"
 #include "control/lifecycle/placement.hpp"
-#include "control/lifecycle/route_body.hpp"
 #include "control/lifecycle/spec.hpp"
 #include "control/store/audit.hpp"
 #include "control/store/changes.hpp"
 #include "control/store/keeping.hpp"
 #include "control/store/machines.hpp"
 #include "control/store/now.hpp"
+#include "control/store/owners.hpp"
 
 namespace envgate::control {
 namespace {
@@ -91,27 +91,10 @@ struct Lifecycle::Body {
   std::vector<EnginePtr> nodes;  // that could have it
 };
 
-std::string secret_owner(const std::string& environment, const char* name) {
-  return environment + "/" + name;
-}
-
-void publish_route(Transaction& t, Environment& e) {
-  const long long generation = store::next_route_generation(t);
-  std::vector<std::string> host_keys;
-  if (const auto machine = e.backend == "physical" ? store::machine_of(t, e.id) : std::nullopt)
-    host_keys = json::parse(machine->host_keys, nullptr, false).get<std::vector<std::string>>();
-  const std::string body = route_body(e, store::leases_of(t, e.id), host_keys, generation);
-  if (!same_route(e.route, body)) store::put_route(t, e, generation, body);
-}
-
 Lifecycle::Lifecycle(store::Database& database, const secrets::SecretBox& box,
                      const ControlSettings& settings, Engines& engines,
                      std::function<void(const store::Environment&)> changed)
     : database_(database), box_(box), settings_(settings), engines_(engines), changed_(std::move(changed)) {}
-
-std::string Lifecycle::seal_password(const std::string& id) const {
-  return box_.seal(backends::Secret(passwords_.make()), secret_owner(id, kSshPassword));
-}
 
 void Lifecycle::validate(Fields& fields, const Spec& spec, const std::string& owner,
                          const std::string& backend, const std::string& node) const {
@@ -221,7 +204,8 @@ Result<void> Lifecycle::lease(Transaction& t, Environment& e, const Spec& spec) 
   return {};
 }
 
-Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Body& body, const Asked& asked) {
+Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Body& body,
+                                   const Credentials& credentials, const Asked& asked) {
   const Spec& spec = body.spec;
   if (store::find_environment(t, e.id))
     return fail("environment id " + e.id + " was used before", store::kConflict);
@@ -249,7 +233,8 @@ Result<Accepted> Lifecycle::insert(Transaction& t, Environment e, const Body& bo
   e.created = e.updated = store::now_ms();
   publish_route(t, e);
   store::insert_environment(t, e);
-  store::put_sealed(t, e.id, kSshPassword, seal_password(e.id));
+  store::set_shares(t, e.id, stored_policy(e).shared_with);
+  keep_credentials(t, e.id, credentials);
   if (spec.wanted.registry)
     store::put_sealed(t, e.id, kRegistryPassword,
                       box_.seal(spec.wanted.registry->password, secret_owner(e.id, kRegistryPassword)));
@@ -266,13 +251,15 @@ Answer<Accepted> Lifecycle::create(const json& body, const Asked& asked, bool dr
   const auto read = read_body(body, e);
   if (!read) return tl::unexpected(read.error());
   e.id = secrets::make_id();
+  const auto credentials = make_credentials(box_, e);  // not while others wait to write
+  if (!credentials) return tl::unexpected(problem_of(credentials.error()));
   constexpr int kRehearsed = -100;  // rolls back what would have been
   Accepted rehearsed;
   auto made = database_.transaction([&](Transaction& t) -> Result<Accepted> {
     auto before = answered_before(t, asked);
     if (!before) return Failure(before.error());
     if (*before) return std::move(**before);
-    auto inserted = insert(t, e, *read, asked);
+    auto inserted = insert(t, e, *read, *credentials, asked);
     if (inserted && dry_run) {
       rehearsed = std::move(*inserted);
       return fail("", kRehearsed);
@@ -321,20 +308,6 @@ Answer<Accepted> Lifecycle::accept(const std::string& id, const std::string& kin
   return std::move(*done);
 }
 
-Answer<Accepted> Lifecycle::start(const std::string& id, const Asked& asked) {
-  return accept(id, "start", asked, [](Transaction& t, Environment& e) -> Result<void> {
-    if (!e.holds_compute) {
-      store::Resources compute = e.resources;
-      compute.storage_bytes = 0;
-      if (auto fits = store::check_quota(t, e.owner, compute, 0); !fits) return fits;
-      e.holds_compute = true;
-    }
-    e.desired = Desired::running;
-    if (e.state != State::running) e.state = State::starting;
-    return {};
-  });
-}
-
 Answer<Accepted> Lifecycle::stop(const std::string& id, const Asked& asked) {
   return accept(id, "stop", asked, [](Transaction&, Environment& e) -> Result<void> {
     e.desired = Desired::stopped;
@@ -372,7 +345,9 @@ Answer<Accepted> Lifecycle::rebuild(const std::string& id, const std::string& im
 
 Answer<Accepted> Lifecycle::rotate(const std::string& id, const Asked& asked) {
   return accept(id, "rotate", asked, [&](Transaction& t, Environment& e) -> Result<void> {
-    store::put_sealed(t, id, kSshPassword, seal_password(id));
+    const auto credentials = make_credentials(box_, e);
+    if (!credentials) return Failure(credentials.error());
+    keep_credentials(t, id, *credentials);
     ++e.login_version;
     return {};
   });
@@ -434,12 +409,16 @@ Answer<Accepted> Lifecycle::patch(const std::string& id, const json& body, const
         if (e.desired == Desired::running) e.state = State::starting;
       }
     }
-    if (before.ssh_keys != after.ssh_keys || before.ssh_user != after.ssh_user) ++e.login_version;
+    // In an audited one they are the route's matter alone.
+    const bool keys = before.ssh_keys != after.ssh_keys && after.ssh_mode != routing::SshMode::audited;
+    if (keys || before.ssh_user != after.ssh_user || before.ssh_mode != after.ssh_mode) ++e.login_version;
     if (after.wanted.registry && !after.wanted.registry->password.empty())
       store::put_sealed(t, id, kRegistryPassword,
                         box_.seal(after.wanted.registry->password, secret_owner(id, kRegistryPassword)));
     e.spec = write_json(spec_json(after, e.backend));
     e.policy = write_json(policy_json(policy));
+    store::set_shares(t, id, policy.shared_with);
+    if (auto prepared = prepare_audited(t, box_, e); !prepared) return prepared;
     return lease(t, e, after);
   });
   if (!done && wrong) return tl::unexpected(std::move(*wrong));

@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "control/lifecycle/audited.hpp"
 #include "control/lifecycle/engines.hpp"
 #include "control/problem.hpp"
 #include "control/secrets/random.hpp"
@@ -39,6 +40,12 @@ struct Access {
   backends::Secret password;
 };
 
+// How far an environment is that somebody waits for.
+struct Waking {
+  store::Environment environment;
+  std::optional<store::Operation> operation;  // that starts it; the newest, if it has ended
+};
+
 class Lifecycle {
  public:
   // `changed` is called after each accepted change.
@@ -57,6 +64,10 @@ class Lifecycle {
   Answer<Accepted> rotate(const std::string& id, const Asked& asked);
   Answer<Accepted> remove(const std::string& id, std::optional<backends::Volumes> volumes,
                           const Asked& asked);
+  // Starts one whose policy lets it start on demand; joins a start that is under way already.
+  // Errors: 404; 409 not_on_demand, or it is being deleted.
+  Answer<Waking> wake(const std::string& id, const Asked& asked);
+  Answer<Waking> waking(const std::string& id);
   // Audited, refusals too.
   Answer<Access> access(const std::string& id, const Asked& asked);
 
@@ -65,7 +76,8 @@ class Lifecycle {
   using Change = std::function<Result<void>(store::Transaction&, store::Environment&)>;
   Answer<Accepted> accept(const std::string& id, const std::string& kind, const Asked& asked,
                           const Change& change);
-  Result<Accepted> insert(store::Transaction& t, store::Environment e, const Body& body, const Asked& asked);
+  Result<Accepted> insert(store::Transaction& t, store::Environment e, const Body& body,
+                          const Credentials& credentials, const Asked& asked);
   void validate(Fields& fields, const Spec& spec, const std::string& owner, const std::string& backend,
                 const std::string& node) const;
   // The nodes that could have it. Where none could, `fields` has what the first of them says.
@@ -73,22 +85,19 @@ class Lifecycle {
                                     const std::string& backend) const;
   Answer<Body> read_body(const nlohmann::json& body, store::Environment& e) const;
   Result<void> lease(store::Transaction& t, store::Environment& e, const Spec& spec) const;
-  std::string seal_password(const std::string& id) const;
 
   store::Database& database_;
   const secrets::SecretBox& box_;
   const ControlSettings& settings_;
   Engines& engines_;
   std::function<void(const store::Environment&)> changed_;
-  secrets::PasswordPolicy passwords_;
 };
 
-// What an environment's secrets belong to, for SecretBox: "<id>/ssh_password".
-std::string secret_owner(const std::string& environment, const char* name);
-inline constexpr char kSshPassword[] = "ssh_password";
 inline constexpr char kRegistryPassword[] = "registry_password";
 
 // Publishes the environment's route where it has changed. Requires: `e` is to be updated by the caller.
 void publish_route(store::Transaction& t, store::Environment& e);
+// Of all environments that an owner's policy, keys or codes concern.
+void publish_routes_of(store::Transaction& t, const std::string& owner);
 
 }  // namespace envgate::control

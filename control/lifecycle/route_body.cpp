@@ -1,8 +1,11 @@
 #include "control/lifecycle/route_body.hpp"
 
+#include <algorithm>
+
 #include "control/lifecycle/fields.hpp"
 #include "control/lifecycle/spec.hpp"
 #include "control/lifecycle/views.hpp"
+#include "routing/route_json.hpp"
 #include "routing/timestamp.hpp"
 
 namespace envgate::control {
@@ -29,10 +32,40 @@ std::uint16_t target_of(const json& published, std::uint16_t port) {
   return port;
 }
 
+void add_audited(json& ssh, const store::Environment& e, const Spec& spec, const RouteParts& parts) {
+  json user = {{"name", spec.ssh_user}, {"authorized_keys", parts.authorized_keys}};
+  if (!e.verifier.empty()) user["verifier"] = e.verifier;
+  if (parts.totp) user["totp"] = true;
+  ssh["users"] = json::array({std::move(user)});
+  const json policy = ssh_policy_json(parts.ssh);
+  if (parts.ssh.forbid != 0) ssh["forbid"] = policy["forbid"];
+  if (parts.ssh.record_input) ssh["record_input"] = true;
+  if (!parts.ssh.force_command.empty()) ssh["force_command"] = parts.ssh.force_command;
+}
+
 }  // namespace
 
-std::string route_body(const store::Environment& e, const std::vector<store::Lease>& leases,
-                       const std::vector<std::string>& host_keys, long long generation) {
+std::vector<std::string> bounded_keys(const std::vector<std::string>& keys) {
+  constexpr std::size_t kMost = 64, kMostBytes = routing::kMaxRouteJson / 2;
+  std::vector<std::string> taken;
+  std::size_t bytes = 0;
+  for (const std::string& key : keys) {
+    if (std::find(taken.begin(), taken.end(), key) != taken.end()) continue;
+    if (taken.size() == kMost || bytes + key.size() > kMostBytes) continue;
+    bytes += key.size();
+    taken.push_back(key);
+  }
+  return taken;
+}
+
+std::string without_verifiers(const std::string& route) {
+  if (route.find("\"verifier\"") == std::string::npos) return route;
+  json tree = json::parse(route, nullptr, false);
+  for (json& user : tree["ssh"]["users"]) user.erase("verifier");
+  return write_json(tree);
+}
+
+std::string route_body(const store::Environment& e, const RouteParts& parts, long long generation) {
   if (e.state == State::deleting || e.state == State::deleted) return "";
   const Spec spec = stored_spec(e);
   const Policy policy = stored_policy(e);
@@ -41,9 +74,13 @@ std::string route_body(const store::Environment& e, const std::vector<store::Lea
   json route = {{"env", e.id},
                 {"generation", generation},
                 {"kind", type_of(e)},
+                {"owner", e.owner},
                 {"state", e.state == State::running && !running ? "starting" : route_state(e.state)},
                 {"created_at", routing::format_timestamp(static_cast<std::uint32_t>(e.created / 1000))}};
   if (running) route["address"] = e.address;
+  // Who comes while it starts is to wait, too; and to hear why it has not.
+  const bool wakes = !running && e.state != State::stopping;
+  if (wakes && policy.on_demand) route["wake"] = true;
   route["ssh"] = {{"mode", routing::to_string(spec.ssh_mode)}, {"target_port", target_of(published, 22)}};
   route["http"] = json::array();
   for (const PortSpec& port : spec.ports) {
@@ -53,7 +90,7 @@ std::string route_body(const store::Environment& e, const std::vector<store::Lea
                              {"scheme", routing::to_string(port.scheme)},
                              {"access", port.access == PortSpec::Access::restricted ? "private" : "public"}});
   }
-  for (const store::Lease& lease : leases) {
+  for (const store::Lease& lease : parts.leases) {
     if (lease.service == "ssh")
       route["ssh"]["listen_port"] = lease.port;
     else
@@ -61,7 +98,8 @@ std::string route_body(const store::Environment& e, const std::vector<store::Lea
                               {"target_port", target_of(published, lease.target_port)},
                               {"service", lease.service}});
   }
-  if (!host_keys.empty()) route["ssh"]["host_keys"] = host_keys;
+  if (!parts.host_keys.empty()) route["ssh"]["host_keys"] = parts.host_keys;
+  if (spec.ssh_mode == routing::SshMode::audited) add_audited(route["ssh"], e, spec, parts);
   if (!policy.allow_from.empty()) route["allow_from"] = policy.allow_from;
   return write_json(route);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/words.hpp"
 #include "base/ip.hpp"
 #include "control/lifecycle/fields.hpp"
 
@@ -15,7 +16,7 @@ using nlohmann::json;
 
 constexpr unsigned long long kMostCpu = 1'024'000;  // thousandths of a core
 constexpr std::size_t kMostKeys = 32, kMostPorts = 64, kMostMounts = 32, kMostVariables = 256,
-                      kMostWords = 64;
+                      kMostWords = 64, kMostShares = 16, kMostCommand = 1024;
 
 std::string_view to_string(PullPolicy pull) {
   constexpr std::string_view words[] = {"always", "missing", "never"};
@@ -32,6 +33,26 @@ std::string_view to_string(PortSpec::Access access) {
 
 bool one_line(const std::string& text) {
   return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+// 0: it is none.
+std::uint16_t forbid_bit(const std::string& name) {
+  for (std::size_t i = 0; i < routing::kSshForbids; ++i)
+    if (const auto what = static_cast<routing::SshForbid>(i); routing::to_string(what) == name)
+      return routing::bit_of(what);
+  return 0;
+}
+
+void read_shares(Fields& f, const Place& list, Policy& policy) {
+  for (std::size_t i = 0, count = f.array(list, kMostShares); i < count; ++i) {
+    const Place one = Fields::element(list, i);
+    std::string owner;
+    f.text(one, 64, owner);
+    if (!backends::valid_owner(owner)) f.wrong(one, "is not 1 to 64 of [a-z0-9._-], the first of [a-z0-9]");
+    if (std::find(policy.shared_with.begin(), policy.shared_with.end(), owner) != policy.shared_with.end())
+      f.wrong(one, "is named twice");
+    policy.shared_with.push_back(std::move(owner));
+  }
 }
 
 void read_ports(Fields& f, const Place& list, Spec& spec) {
@@ -188,10 +209,40 @@ Spec parse_spec(Fields& f, const json& tree, const std::string& backend) {
   return spec;
 }
 
+SshPolicy SshPolicy::with(const SshPolicy& owners) const {
+  return {static_cast<std::uint16_t>(forbid | owners.forbid), record_input || owners.record_input,
+          owners.force_command.empty() ? force_command : owners.force_command};
+}
+
+SshPolicy parse_ssh_policy(Fields& f, const json* tree, const std::string& pointer) {
+  SshPolicy policy;
+  const Place at{tree, pointer};
+  if (!f.object(at, {"forbid", "record_input", "force_command"})) return policy;
+  const Place list = Fields::member(at, "forbid");
+  for (std::size_t i = 0, count = f.array(list, routing::kSshForbids); i < count; ++i) {
+    const Place one = Fields::element(list, i);
+    std::string name;
+    f.text(one, 64, name);
+    const std::uint16_t bit = forbid_bit(name);
+    if (bit == 0)
+      f.wrong(one,
+              "is none of agent, x11, local_forwarding, remote_forwarding, unix_forwarding,"
+              " sftp, exec, shell, pty");
+    policy.forbid |= bit;
+  }
+  f.flag(Fields::member(at, "record_input"), policy.record_input);
+  f.text(Fields::member(at, "force_command"), kMostCommand, policy.force_command);
+  if (!one_line(policy.force_command)) f.wrong(Fields::member(at, "force_command"), "is not one line");
+  return policy;
+}
+
 Policy parse_policy(Fields& f, const json& tree) {
   Policy policy;
   const Place at{&tree, "/policy"};
-  if (!f.object(at, {"volumes", "allow_from"})) return policy;
+  if (!f.object(at, {"volumes", "allow_from", "start", "shared_with", "ssh"})) return policy;
+  f.choice<bool>(Fields::member(at, "start"), {{"manual", false}, {"on_demand", true}}, policy.on_demand);
+  read_shares(f, Fields::member(at, "shared_with"), policy);
+  policy.ssh = parse_ssh_policy(f, Fields::member(at, "ssh").value, "/policy/ssh");
   f.choice<backends::Volumes>(Fields::member(at, "volumes"),
                               {{"keep", backends::Volumes::keep}, {"remove", backends::Volumes::remove}},
                               policy.volumes);
@@ -252,7 +303,21 @@ json spec_json(const Spec& spec, const std::string& backend) {
 
 json policy_json(const Policy& policy) {
   return {{"volumes", policy.volumes == backends::Volumes::keep ? "keep" : "remove"},
-          {"allow_from", policy.allow_from}};
+          {"allow_from", policy.allow_from},
+          {"start", policy.on_demand ? "on_demand" : "manual"},
+          {"shared_with", policy.shared_with},
+          {"ssh", ssh_policy_json(policy.ssh)}};
+}
+
+json ssh_policy_json(const SshPolicy& policy) {
+  json forbid = json::array();
+  for (std::size_t i = 0; i < routing::kSshForbids; ++i) {
+    const auto what = static_cast<routing::SshForbid>(i);
+    if ((policy.forbid & routing::bit_of(what)) != 0) forbid.push_back(routing::to_string(what));
+  }
+  return {{"forbid", std::move(forbid)},
+          {"record_input", policy.record_input},
+          {"force_command", policy.force_command}};
 }
 
 Spec stored_spec(const store::Environment& environment) {
@@ -265,6 +330,13 @@ Policy stored_policy(const store::Environment& environment) {
   Fields fields;
   const auto tree = read_json(environment.policy);
   return parse_policy(fields, tree ? *tree : json::object());
+}
+
+SshPolicy stored_owner_policy(const std::string& text) {
+  Fields fields;
+  const auto tree = read_json(text);
+  const json none = json::object();
+  return parse_ssh_policy(fields, Fields::member(Fields::root(tree ? *tree : none), "ssh").value, "/ssh");
 }
 
 store::Resources resources_of(const Spec& spec) {

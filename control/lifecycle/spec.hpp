@@ -42,21 +42,37 @@ struct Spec {
   std::optional<Selector> selector;
 };
 
+// What the gateway holds an audited session to.
+struct SshPolicy {
+  std::uint16_t forbid = 0;   // bits of routing::SshForbid
+  bool record_input = false;  // what is typed, too
+  std::string force_command;  // in place of whatever is asked for; empty: none
+  // Both apply: what either forbids is forbidden. `owners` is the owner's, whose command goes before.
+  SshPolicy with(const SshPolicy& owners) const;
+};
+
 struct Policy {
   backends::Volumes volumes = backends::Volumes::remove;  // what a deletion does with named volumes
   std::vector<std::string> allow_from;                    // networks; empty: from anywhere
+  bool on_demand = false;                                 // stopped, it starts when somebody comes
+  std::vector<std::string> shared_with;                   // owners whose keys open it, too
+  SshPolicy ssh;
 };
 
 // The fields below `/spec` and `/policy`. What is wrong goes into `fields`.
 Spec parse_spec(Fields& fields, const nlohmann::json& spec, const std::string& backend);
 Policy parse_policy(Fields& fields, const nlohmann::json& policy);
+// Of an environment, or of an owner: `pointer` is where it stands.
+SshPolicy parse_ssh_policy(Fields& fields, const nlohmann::json* policy, const std::string& pointer);
 
 nlohmann::json spec_json(const Spec& spec, const std::string& backend);
 nlohmann::json policy_json(const Policy& policy);
+nlohmann::json ssh_policy_json(const SshPolicy& policy);
 
 // From the stored texts, which these functions wrote.
 Spec stored_spec(const store::Environment& environment);
 Policy stored_policy(const store::Environment& environment);
+SshPolicy stored_owner_policy(const std::string& text);  // of a store::Owner
 
 store::Resources resources_of(const Spec& spec);
 

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "control/lifecycle/fields.hpp"
+#include "control/lifecycle/route_body.hpp"
 #include "control/lifecycle/views.hpp"
 #include "control/reconcile/fault_point.hpp"
 #include "control/store/changes.hpp"
@@ -55,7 +56,9 @@ struct Keys {
 
 // What is written of an environment; the seed's own readers know an address, or nothing.
 Keys keys_of(const Environment& e, long long generation, const ControlSettings& settings) {
-  Keys keys{e.id, std::to_string(generation), e.route, "", "", "", ""};
+  const bool verifiers = settings.control.redis.publish_verifiers;
+  Keys keys{e.id, std::to_string(generation), verifiers ? e.route : without_verifiers(e.route), "", "", "",
+            ""};
   if (e.route.empty()) return keys;
   const json route = json::parse(e.route, nullptr, false);
   keys.generation = std::to_string(route.value("generation", generation));

@@ -1,8 +1,8 @@
 // Writes the routes to Redis, for gateways on other machines: the seed's four keys and ours, of one
 // environment in one Lua call that refuses an older generation. Redis is a projection of the database: it is
 // written anew after a restart of either side, after FLUSHALL, on a new server, and now and then for keys
-// that it evicted, without anyone asking. No password is ever in it. Keys of others are never touched: which
-// are ours is in a hash of this install's own.
+// that it evicted, without anyone asking. No password is ever in it, and its hash only where a setting says
+// so. Keys of others are never touched: which are ours is in a hash of this install's own.
 //
 // Thread: one of its own, which blocks; poke() and status() any.
 #pragma once

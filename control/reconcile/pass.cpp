@@ -19,6 +19,7 @@
 #include "control/store/keeping.hpp"
 #include "control/store/machines.hpp"
 #include "control/store/now.hpp"
+#include "control/store/owners.hpp"
 
 namespace envgate::control {
 namespace {
@@ -29,6 +30,8 @@ using store::Desired;
 using store::Environment;
 using store::State;
 using store::Transaction;
+
+constexpr std::chrono::seconds kPinning{20};
 
 // Trying again cannot help before somebody has changed something.
 bool lasting(Cause cause) {
@@ -55,6 +58,18 @@ void set_ready(Environment& e, const std::string& status, const std::string& rea
   e.conditions = set_condition(e.conditions, "Ready", status, reason, message, store::now_ms());
 }
 
+// Empty: those of the instance before are not this one's, and the gateway must not go by them.
+void keep_pinned(Environment& e, const backends::HostKeys& pinned, const std::string& instance) {
+  const bool shown = !pinned.keys.empty();
+  e.host_keys = write_json(pinned.keys);
+  e.ssh_server = pinned.server;
+  e.host_keys_instance = shown ? instance : "";
+  e.conditions =
+      set_condition(e.conditions, "HostKeysPinned", shown ? "true" : "false", shown ? "Pinned" : "SshSilent",
+                    shown ? "" : "its ssh server shows no host keys yet: the gateway lets nobody in before",
+                    store::now_ms());
+}
+
 }  // namespace
 
 struct Pass::Work {
@@ -65,6 +80,7 @@ struct Pass::Work {
   Environment e;  // as it was at the beginning
   EnginePtr engine;
   std::string sealed_password, sealed_registry;
+  std::string authority;  // its public line, where the environment is audited
   StepLog log;
   bool claimed = false, there = false;
 };
@@ -78,6 +94,18 @@ Pass::Pass(store::Database& database, const secrets::SecretBox& box, const Contr
       token_(std::move(token)),
       committed_(std::move(committed)) {}
 
+// An audited environment of an older program lacks what the gateway needs.
+Result<void> Pass::make_ready(Transaction& t, Environment& e, std::string& authority) const {
+  if (e.desired == Desired::deleted || !is_audited(e)) return {};
+  const Environment before = e;
+  if (auto made = prepare_audited(t, box_, e); !made) return made;
+  if (e != before) publish_route(t, e), store::update_environment(t, e);
+  auto line = authority_line(t, box_);
+  if (!line) return Failure(line.error());
+  authority = std::move(*line);
+  return {};
+}
+
 bool Pass::begin(Work& work) {
   auto begun = database_.transaction(
       [&](Transaction& t) -> Result<void> {
@@ -90,8 +118,10 @@ bool Pass::begin(Work& work) {
           store::drop_claim(t, work.id, token_);
           return {};
         }
+        if (auto ready = make_ready(t, *e, work.authority); !ready) return ready;
         work.e = std::move(*e);
-        work.sealed_password = store::find_sealed(t, work.id, kSshPassword).value_or("");
+        const char* password = is_audited(work.e) ? kTargetPassword : kSshPassword;
+        work.sealed_password = store::find_sealed(t, work.id, password).value_or("");
         work.sealed_registry = store::find_sealed(t, work.id, kRegistryPassword).value_or("");
         work.log.begin(t);
         return {};
@@ -164,10 +194,15 @@ backends::Wanted Pass::wanted_of(const Work& work, bool login) const {
     if (password) wanted.registry->password = std::move(*password);
   }
   if (login) {
-    auto password = box_.unseal(work.sealed_password, secret_owner(work.id, kSshPassword));
+    const bool audited = spec.ssh_mode == routing::SshMode::audited;
+    auto password =
+        box_.unseal(work.sealed_password, secret_owner(work.id, audited ? kTargetPassword : kSshPassword));
     if (!password) log::error("secret_lost").environment(work.id).error(password.error());
+    std::vector<std::string> keys = audited ? onward_lines(work.e, work.authority) : spec.ssh_keys;
+    // Our own key is still there: it goes, whether or not others come in its place.
+    if (!audited && keys.empty() && !work.e.onward_key.empty()) keys = {kNoKeys};
     wanted.login =
-        backends::Login{spec.ssh_user, password ? std::move(*password) : backends::Secret(), spec.ssh_keys};
+        backends::Login{spec.ssh_user, password ? std::move(*password) : backends::Secret(), std::move(keys)};
   }
   return wanted;
 }
@@ -215,6 +250,21 @@ Pass::Outcome Pass::make_running(Work& work) {
   return record_running(work, *made);
 }
 
+// Of a target that control has just made, or has just taken over for the gateway: never of one that it has
+// met before, whoever answers there now.
+std::optional<backends::HostKeys> Pass::pin(Work& work, const Observed& seen) {
+  const Environment& e = work.e;
+  if (e.onward_key.empty() || !is_audited(e) || e.backend == "physical") return std::nullopt;
+  if (e.host_keys_instance == seen.instance) return std::nullopt;
+  auto asked = call(work);
+  asked.deadline = std::min(asked.deadline, std::chrono::steady_clock::now() + kPinning);
+  fault_point("backend.host_keys.before");
+  auto shown = work.engine->backend->host_keys(seen, asked);
+  if (shown) return std::move(*shown);
+  log::warn("host_keys_not_pinned").environment(work.id).text("error", shown.error().message);
+  return backends::HostKeys{};
+}
+
 Pass::Outcome Pass::record_running(Work& work, const Observed& seen) {
   const bool fresh = seen.instance != work.e.instance || work.e.state != State::running ||
                      (seen.address && seen.address->to_string() != work.e.address);
@@ -226,6 +276,7 @@ Pass::Outcome Pass::record_running(Work& work, const Observed& seen) {
       if (p.port == 22) port = p.node_port;
     answers = wait_for_port({*seen.address, port}, reach, work.stop);
   }
+  const auto pinned = pin(work, seen);
   const Environment& did = work.e;
   return record(work, [&](Transaction& t, Environment& e) {
     e.address = seen.address ? seen.address->to_string() : "";
@@ -239,6 +290,8 @@ Pass::Outcome Pass::record_running(Work& work, const Observed& seen) {
     const bool asked = e.desired != Desired::running || e.generation != did.generation ||
                        e.login_version != did.login_version || e.restarts_wanted != did.restarts_wanted;
     if (asked) return Outcome::again;  // its own pass follows, and ends the operations
+    if (!e.onward_key.empty() && !is_audited(e)) forget_onward(t, e);
+    if (pinned) keep_pinned(e, *pinned, seen.instance);
     if (fresh)
       e.conditions = set_condition(
           e.conditions, "Reachable", answers ? "true" : "false", answers ? "SshAnswers" : "SshSilent",
@@ -247,7 +300,7 @@ Pass::Outcome Pass::record_running(Work& work, const Observed& seen) {
     change_state(t, e, State::running, "");
     set_ready(e, "true", "Running", "");
     work.log.succeed(t);
-    return Outcome::settled;
+    return pinned && pinned->keys.empty() ? Outcome::retry : Outcome::settled;
   });
 }
 
@@ -292,6 +345,9 @@ Pass::Outcome Pass::make_deleted(Work& work) {
     }
     store::release_ports(t, e.id);
     store::remove_sealed(t, e.id);
+    store::set_shares(t, e.id, {});
+    e.verifier.clear();
+    e.onward_key.clear();
     e.address.clear();
     e.published = "[]";
     e.holds_compute = false;

@@ -46,6 +46,8 @@ class Pass {
   // `last`: the claim is given back with it.
   Outcome record(Work& work, const std::function<Outcome(store::Transaction&, store::Environment&)>& f,
                  bool last = true);
+  Result<void> make_ready(store::Transaction& t, store::Environment& e, std::string& authority) const;
+  std::optional<backends::HostKeys> pin(Work& work, const backends::Observed& seen);
   backends::Wanted wanted_of(const Work& work, bool login) const;
   backends::Call call(Work& work);
 

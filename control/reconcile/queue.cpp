@@ -102,6 +102,18 @@ void Queue::close() {
   changed_.notify_all();
 }
 
+std::size_t Queue::position(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto entry = entries_.find(id);
+  if (entry == entries_.end() || entry->second.working) return 0;
+  const auto lane = lanes_.find(entry->second.engine);
+  if (lane == lanes_.end()) return 0;
+  const auto& due = lane->second.due;
+  const auto found = due.find({entry->second.due, id});
+  if (found == due.end()) return 0;
+  return static_cast<std::size_t>(std::distance(due.begin(), found)) + 1;
+}
+
 std::size_t Queue::waiting() const {
   const std::lock_guard lock(mutex_);
   std::size_t waiting = 0;

@@ -36,6 +36,8 @@ class Queue {
   void again(const Item& item, std::chrono::milliseconds after);  // a failure: attempts grows
   void close();
 
+  // Its place among those of its engine that wait; 0: it does not, or is worked on.
+  std::size_t position(const std::string& id) const;
   std::size_t waiting() const;
   std::size_t working() const;
 

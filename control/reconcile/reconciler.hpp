@@ -47,6 +47,7 @@ class Reconciler {
   void nudge(const std::string& id, const std::string& engine) { queue_.nudge(id, engine); }
   void resync_soon();
   std::map<std::string, EngineHealth> health() const;
+  std::size_t position(const std::string& id) const { return queue_.position(id); }
   std::size_t waiting() const { return queue_.waiting(); }
   std::size_t working() const { return queue_.working(); }
 

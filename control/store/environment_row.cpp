@@ -42,6 +42,8 @@ void each_column(E& e, Visit visit) {
   visit("image_digest", e.image_digest), visit("login_version", e.login_version);
   visit("login_set", e.login_set), visit("login_instance", e.login_instance);
   visit("restarts_wanted", e.restarts_wanted), visit("restarts_done", e.restarts_done);
+  visit("verifier", e.verifier), visit("onward_key", e.onward_key), visit("host_keys", e.host_keys);
+  visit("ssh_server", e.ssh_server), visit("host_keys_instance", e.host_keys_instance);
   visit("route", e.route), visit("created", e.created), visit("updated", e.updated);
   visit("started", e.started), visit("deleted", e.deleted);
 }

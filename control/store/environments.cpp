@@ -19,12 +19,13 @@ void insert_environment(Transaction& t, const Environment& e) {
   t.sql << "INSERT INTO environments (id, name, owner, backend, node, spec, policy, desired, state,"
            " conditions, generation, version, cpu_millis, memory_bytes, gpus, storage_bytes, holds_compute,"
            " ssh_port, address, published, instance, image_digest, login_version, login_set, login_instance,"
-           " restarts_wanted, restarts_done, route, created, updated, started, deleted)"
+           " restarts_wanted, restarts_done, verifier, onward_key, host_keys, ssh_server, host_keys_instance,"
+           " route, created, updated, started, deleted)"
            " VALUES (:id, :name, :owner, :backend, :node, :spec, :policy, :desired, :state, :conditions,"
            " :generation, :version, :cpu_millis, :memory_bytes, :gpus, :storage_bytes, :holds_compute,"
            " :ssh_port, :address, :published, :instance, :image_digest, :login_version, :login_set,"
-           " :login_instance, :restarts_wanted, :restarts_done, :route, :created, :updated, :started,"
-           " :deleted)",
+           " :login_instance, :restarts_wanted, :restarts_done, :verifier, :onward_key, :host_keys,"
+           " :ssh_server, :host_keys_instance, :route, :created, :updated, :started, :deleted)",
       use(e);
 }
 
@@ -38,7 +39,9 @@ void update_environment(Transaction& t, Environment& e) {
            " address = :address, published = :published, instance = :instance,"
            " image_digest = :image_digest, login_version = :login_version, login_set = :login_set,"
            " login_instance = :login_instance, restarts_wanted = :restarts_wanted,"
-           " restarts_done = :restarts_done, route = :route, updated = :updated, started = :started,"
+           " restarts_done = :restarts_done, verifier = :verifier, onward_key = :onward_key,"
+           " host_keys = :host_keys, ssh_server = :ssh_server, host_keys_instance = :host_keys_instance,"
+           " route = :route, updated = :updated, started = :started,"
            " deleted = :deleted WHERE id = :id",
       use(e);
 }
@@ -92,6 +95,8 @@ std::vector<Living> living_environments(Transaction& t, const std::string& backe
   soci::statement rows =
       (t.sql.prepare << "SELECT id, backend, node, desired, state, generation, address, instance,"
                         " CASE WHEN login_set < login_version OR restarts_done < restarts_wanted"
+                        " OR (onward_key <> '' AND backend <> 'physical' AND state = 'running'"
+                        " AND host_keys_instance <> instance)"
                         " OR EXISTS (SELECT 1 FROM operations WHERE operations.environment = environments.id"
                         " AND operations.state IN ('pending', 'running')) THEN 1 ELSE 0 END FROM "
                         "environments WHERE deleted = 0"

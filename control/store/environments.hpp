@@ -55,7 +55,12 @@ struct Environment {
   long long login_version = 1, login_set = 0;
   std::string login_instance;
   long long restarts_wanted = 0, restarts_done = 0;
-  std::string route;  // JSON as it was published last; empty: none
+  // Of an audited environment: by what the gateway knows its customer, and what its target is known by.
+  std::string verifier;    // a hash of the customer's password (crypt(3)); empty: not made yet
+  std::string onward_key;  // the public line of the key that opens the target; its seed is sealed
+  std::string host_keys = "[]", ssh_server;  // JSON: pinned; what the target's server calls itself
+  std::string host_keys_instance;            // whose they are: of another one they are asked for anew
+  std::string route;                         // JSON as it was published last; empty: none
   long long created = 0, updated = 0, started = 0, deleted = 0;
   bool operator==(const Environment&) const = default;
 };
@@ -86,7 +91,7 @@ struct Living {
   State state = State::creating;
   long long generation = 0;
   std::string address, instance;
-  bool open = false;  // an operation, a login or a restart that is still to be done
+  bool open = false;  // an operation, a login, a restart or a pinning that is still to be done
 };
 // `backend`, `node`: only theirs; empty: any.
 std::vector<Living> living_environments(Transaction& t, const std::string& backend = "",

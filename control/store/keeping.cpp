@@ -37,6 +37,22 @@ void remove_sealed(Transaction& t, const std::string& environment) {
   t.sql << "DELETE FROM sealed_secrets WHERE environment = :e", use(environment);
 }
 
+void remove_sealed(Transaction& t, const std::string& environment, const std::string& name) {
+  t.sql << "DELETE FROM sealed_secrets WHERE environment = :e AND name = :n", use(environment), use(name);
+}
+
+std::optional<Authority> find_authority(Transaction& t) {
+  Authority authority;
+  t.sql << "SELECT public_key, sealed FROM ssh_authority WHERE id = 1", into(authority.public_key),
+      into(authority.sealed);
+  if (!t.sql.got_data()) return std::nullopt;
+  return authority;
+}
+
+void put_authority(Transaction& t, const Authority& authority) {
+  t.sql << "INSERT INTO ssh_authority VALUES (1, :k, :s)", use(authority.public_key), use(authority.sealed);
+}
+
 std::optional<Answer> find_answer(Transaction& t, const std::string& key) {
   Answer answer;
   t.sql << "SELECT request, status, body FROM answers WHERE idempotency_key = :k", use(key),

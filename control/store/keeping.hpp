@@ -21,7 +21,16 @@ void put_sealed(Transaction& t, const std::string& environment, const std::strin
                 const std::string& sealed);
 std::optional<std::string> find_sealed(Transaction& t, const std::string& environment,
                                        const std::string& name);
-void remove_sealed(Transaction& t, const std::string& environment);
+void remove_sealed(Transaction& t, const std::string& environment);  // all of them
+void remove_sealed(Transaction& t, const std::string& environment, const std::string& name);
+
+// The authority that signs certificates for targets: one of all controllers on this database.
+struct Authority {
+  std::string public_key;  // its line
+  std::string sealed;      // its seed
+};
+std::optional<Authority> find_authority(Transaction& t);
+void put_authority(Transaction& t, const Authority& authority);
 
 struct Answer {
   std::string request;  // a hash of what was asked

@@ -1,5 +1,6 @@
 // The schema, version by version. A version that has shipped is never edited: a change is a new entry.
 #include <array>
+#include <span>
 
 #include "control/store/session.hpp"
 
@@ -60,7 +61,29 @@ constexpr std::array kVersion1 = {
     " audit_hash TEXT NOT NULL)",
     "INSERT INTO head VALUES (1, '', '', 0, 0, 0, '')",
 };
-constexpr long long kNewest = 1;
+// Audited SSH: what the gateway knows a customer and a target by, and what owners have of their own.
+constexpr std::array kVersion2 = {
+    "ALTER TABLE environments ADD COLUMN verifier TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE environments ADD COLUMN onward_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE environments ADD COLUMN host_keys TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE environments ADD COLUMN ssh_server TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE environments ADD COLUMN host_keys_instance TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE ssh_authority (id BIGINT PRIMARY KEY, public_key TEXT NOT NULL, sealed TEXT NOT NULL)",
+    "CREATE TABLE owners (owner TEXT PRIMARY KEY, policy TEXT NOT NULL, totp TEXT NOT NULL,"
+    " totp_step BIGINT NOT NULL, totp_wrong BIGINT NOT NULL, totp_since BIGINT NOT NULL)",
+    "CREATE TABLE owner_keys (owner TEXT NOT NULL, fingerprint TEXT NOT NULL, public_key TEXT NOT NULL,"
+    " created BIGINT NOT NULL, PRIMARY KEY (owner, fingerprint))",
+    "CREATE TABLE shares (environment TEXT NOT NULL REFERENCES environments (id), owner TEXT NOT NULL,"
+    " PRIMARY KEY (environment, owner))",
+    "CREATE INDEX shares_owner ON shares (owner)",
+};
+constexpr long long kNewest = 2;
+
+void apply(Transaction& t, long long version, std::span<const char* const> statements) {
+  for (const char* statement : statements) t.sql << statement;
+  const long long now = now_ms();
+  t.sql << "INSERT INTO schema_versions VALUES (:v, :n)", soci::use(version), soci::use(now);
+}
 
 }  // namespace
 
@@ -71,10 +94,8 @@ Result<void> migrate(Transaction& t) {
   if (version > kNewest)
     return fail("the database has schema version " + std::to_string(version) + " and this program knows " +
                 std::to_string(kNewest) + "; run the newer program, or restore the backup from before it");
-  if (version < 1) {
-    for (const char* statement : kVersion1) t.sql << statement;
-    t.sql << "INSERT INTO schema_versions VALUES (1, :now)", soci::use(now_ms());
-  }
+  if (version < 1) apply(t, 1, kVersion1);
+  if (version < 2) apply(t, 2, kVersion2);
   return {};
 }
 

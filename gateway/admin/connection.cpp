@@ -5,6 +5,7 @@
 
 #include "gateway/http/chunked.hpp"
 #include "gateway/http/h1_parser.hpp"
+#include "gateway/loop/event.hpp"
 #include "gateway/net/buffer.hpp"
 
 namespace envgate::admin {
@@ -132,6 +133,33 @@ loop::Task<Part> read_request(Conversation& c, Request& request) {
   co_return co_await read_sized(c, length, deadline, request.body);
 }
 
+std::string chunk_of(std::string_view bytes) {
+  char size[24];
+  const int length = std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
+  return std::string(size, static_cast<std::size_t>(length)).append(bytes).append("\r\n");
+}
+
+// False: the client has gone.
+loop::Task<bool> send_stream(Conversation& c, BodySource& source) {
+  // Shared: what another thread has posted may arrive when this task is no more.
+  const auto arrived = std::make_shared<loop::Event>(c.reactor());
+  source.start([&reactor = c.reactor(), arrived] { reactor.post([arrived] { arrived->set(); }); });
+  for (bool more = true; more;) {
+    std::string piece;
+    more = source.next(piece);
+    if (piece.empty() && more) {
+      const bool came = co_await arrived->wait(c.reactor().after(c.limits.heartbeat));
+      if (came) continue;
+      piece = source.heartbeat();
+    }
+    std::string text = piece.empty() ? std::string() : chunk_of(piece);
+    if (!more) text += "0\r\n\r\n";
+    const IoResult sent = co_await net::write_all(c.socket, text, c.reactor().after(c.limits.write));
+    if (!sent.ok()) co_return false;
+  }
+  co_return true;
+}
+
 // The client may still be sending what was refused: closing on it would reset the connection and could take
 // the answer with it (RFC 9112 section 9.6).
 loop::Task<void> linger(Conversation& c) {
@@ -160,6 +188,10 @@ loop::Task<void> serve_connection(net::Socket& socket, Caller caller, const Conn
     const std::string text = to_http(response, c.close, request.method == http::Method::head);
     const IoResult sent = co_await net::write_all(socket, text, c.reactor().after(limits.write));
     if (!sent.ok()) co_return;
+    if (response.stream && request.method != http::Method::head) {
+      const bool told = co_await send_stream(c, *response.stream);
+      if (!told) co_return;
+    }
     co_await loop::yield(c.reactor());  // one who asks without a pause must not keep the others waiting
   }
   co_await linger(c);

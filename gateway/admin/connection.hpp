@@ -1,6 +1,6 @@
 // One HTTP/1.1 connection of the admin API: reads requests whole, within bounds, hands each to `answer`, and
-// writes what it says. Built from the data plane's own strict parser; there is no second one. Thread: the
-// admin reactor's.
+// writes what it says, whole or as a stream in chunks. Built from the data plane's own strict parser; there
+// is no second one. Thread: the admin reactor's.
 #pragma once
 
 #include <functional>
@@ -17,6 +17,7 @@ struct ConnectionLimits {
   loop::Clock::duration head = std::chrono::seconds(10);
   loop::Clock::duration body_time = std::chrono::seconds(10);
   loop::Clock::duration write = std::chrono::seconds(30);
+  loop::Clock::duration heartbeat = std::chrono::seconds(10);  // of a stream that has nothing to say
 };
 
 using Answer = std::function<Response(Request& request)>;

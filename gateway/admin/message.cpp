@@ -120,7 +120,10 @@ std::string to_http(const Response& response, bool close, bool head_only) {
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " ";
   out.append(http::reason_phrase(response.status)).append("\r\nDate: ").append(http::http_date());
   out.append("\r\nContent-Type: ").append(response.content_type);
-  out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
+  if (response.stream)
+    out.append("\r\nTransfer-Encoding: chunked");
+  else
+    out.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));
   out.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
   if (!response.allow.empty()) out.append("Allow: ").append(response.allow).append("\r\n");
   if (close) out.append("Connection: close\r\n");

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,11 +28,25 @@ struct Caller {
   gid_t gid = 0;
 };
 
+// A body that comes while time passes. Thread: the admin reactor's; destroyed there, too.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // Once, before the first next(). `ready` says that next() may have something; it may be called on any
+  // thread until this is destroyed.
+  virtual void start(std::function<void()> ready) = 0;
+  // What there is now, perhaps nothing. False: that was all.
+  virtual bool next(std::string& piece) = 0;
+  // Sent when there was nothing for a while, so that a client that has gone is noticed.
+  virtual std::string_view heartbeat() const = 0;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string allow;  // with 405: the methods that would do
+  std::string allow;                             // with 405: the methods that would do
+  std::shared_ptr<BodySource> stream = nullptr;  // in place of `body`
 };
 
 // `field`: the parameter or member that is wrong. `errors`: where there are several things to say.
@@ -64,7 +80,7 @@ struct Request {
 // Splits and decodes a request target's path and query ("?a=b&c=d"). Errors: 400 for a malformed %-escape.
 std::optional<Response> read_target(std::string_view path, std::string_view query, Request& out);
 
-// The whole answer, ready to be sent. `head_only`: the request was HEAD.
+// The whole answer, ready to be sent; of a stream, its head. `head_only`: the request was HEAD.
 std::string to_http(const Response& response, bool close, bool head_only);
 
 }  // namespace envgate::admin

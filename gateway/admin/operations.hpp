@@ -27,6 +27,17 @@ Response get_sessions(Context& context, const Request& request);
 Response delete_session(Context& context, const Request& request);
 Response post_drain(Context& context, const Request& request);
 
+// operations_records.cpp, record_watch.cpp
+Response get_records(Context& context, const Request& request);
+Response get_record(Context& context, const Request& request);
+Response get_record_file(Context& context, const Request& request);
+Response delete_record(Context& context, const Request& request);
+Response watch_record(Context& context, const Request& request);
+
+// operations_ssh_keys.cpp
+Response get_ssh_keys(Context& context, const Request& request);
+Response get_ssh_keys_of(Context& context, const Request& request);
+
 // operations_settings.cpp
 Response get_settings(Context& context, const Request& request);
 Response get_setting(Context& context, const Request& request);

@@ -6,6 +6,8 @@
 #include "gateway/admin/operations.hpp"
 #include "gateway/admin/sessions.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/ssh/recorder/index.hpp"
+#include "gateway/ssh/recorder/recorder.hpp"
 
 namespace envgate::admin {
 namespace {
@@ -49,6 +51,24 @@ void write_session(JsonWriter& json, const SessionFacts& session) {
   json.real("duration_seconds", std::chrono::duration<double>(age).count()).end_object();
 }
 
+// By its number, or by the id of its record.
+Wanted<std::uint64_t> session_number(Context& context, const std::string& name) {
+  if (ssh::recorder::is_id(name)) {
+    const ssh::recorder::Recorder* const recorder = context.gateway.recorder();
+    const auto number = recorder ? recorder->number_of(name) : std::nullopt;
+    if (number) return *number;
+    return tl::unexpected(problem(404, "the session of record " + name + " is not open", "id"));
+  }
+  std::uint64_t id = 0;
+  const char* const end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, id);
+  if (read.ec == std::errc() && read.ptr == end) return id;
+  return tl::unexpected(problem(400,
+                                "id: '" + name + "' is neither a session's number, as GET /sessions lists " +
+                                    "them, nor the id of its record",
+                                "id"));
+}
+
 }  // namespace
 
 Response get_sessions(Context& context, const Request& request) {
@@ -79,22 +99,17 @@ Response get_sessions(Context& context, const Request& request) {
 
 Response delete_session(Context& context, const Request& request) {
   if (auto refused = request.refuse_unknown({})) return *refused;
-  std::uint64_t id = 0;
-  const char* const end = request.name.data() + request.name.size();
-  const auto read = std::from_chars(request.name.data(), end, id);
-  if (read.ec != std::errc() || read.ptr != end)
-    return problem(400, "id: '" + request.name + "' is not a session's number, as GET /sessions lists them",
-                   "id");
-  switch (kill_session(context.gateway.workers(), id)) {
+  const auto id = session_number(context, request.name);
+  if (!id) return id.error();
+  switch (kill_session(context.gateway.workers(), *id)) {
     case Kill::unknown:
       return problem(404, "there is no session " + request.name + ": it may have ended", "id");
     case Kill::unanswered:
       return problem(503, "the worker of session " + request.name + " does not answer; try again");
-    case Kill::done:
-      break;
+    case Kill::done: break;
   }
   JsonWriter json;
-  json.begin_object().number("killed", id).end_object();
+  json.begin_object().number("killed", *id).end_object();
   return {200, "application/json", std::move(json).finish(), {}};
 }
 

@@ -103,6 +103,11 @@ void append_page(std::string& out, const ErrorText& text, const ErrorContext& co
   append_number(out, static_cast<std::uint64_t>(text.status));
   out.append("</b><h1>").append(phrase).append("</h1>\n<p>").append(text.text);
   out.append("</p>\n<p lang=\"zh\">").append(text.chinese).append("</p>\n<dl>");
+  if (!context.detail.empty()) {
+    out += "<dt>Now</dt><dd>";
+    append_escaped(out, context.detail);
+    out += "</dd>";
+  }
   if (!context.environment.empty()) {
     out += "<dt>Environment</dt><dd>";
     append_escaped(out, context.environment);
@@ -130,6 +135,7 @@ void append_problem(std::string& out, const ErrorText& text, const ErrorContext&
   append_member(out, "title", reason_phrase(text.status));
   append_member(out, "detail", text.text);
   append_member(out, "code", text.code);
+  if (!context.detail.empty()) append_member(out, "now", context.detail);
   if (!context.environment.empty()) append_member(out, "environment", context.environment);
   if (context.port != 0) {
     out += ",\"port\":";
@@ -184,6 +190,7 @@ ErrorPage::ErrorPage(ErrorKind kind, const ErrorContext& context) : status_(stat
   add("referrer-policy", "no-referrer");
   if (!context.request_id.empty()) add("x-request-id", context.request_id);
   if (text.retry) add_number("retry-after", context.retry_after);
+  if (kind == ErrorKind::waking && !problem) add_number("refresh", context.retry_after);
   // RFC 9110 section 15.5.2: a 401 names a scheme. No browser knows this one, so none asks for a password.
   if (status_ == 401) add("www-authenticate", "EnvgateLink");
   // RFC 9110 section 15.5.6, RFC 6455 section 4.4.

@@ -38,6 +38,8 @@ enum class ErrorKind : std::uint8_t {
   target_refused,       // 502, could not be connected to, or broke off
   target_bad_answer,    // 502
   stopped,              // 503, Retry-After
+  waking,               // 503, Retry-After; the page loads itself again
+  waking_failed,        // 503, Retry-After
   draining,             // 503, Retry-After
   target_timeout,       // 504
   version_not_supported,  // 505
@@ -54,6 +56,7 @@ struct ErrorContext {
   std::string_view request_id;
   std::string_view accept;       // the request's Accept
   std::uint32_t retry_after = 5;  // seconds
+  std::string_view detail = {};   // what more there is to say: how far it is, why not; may be empty
 };
 
 // What Accept asks for: true for a problem document. A person's browser, and a client that takes anything,
@@ -78,9 +81,9 @@ class ErrorPage {
 
   int status_;
   std::string body_;
-  std::array<std::array<char, 20>, 2> digits_;
+  std::array<std::array<char, 20>, 3> digits_;
   std::size_t numbers_ = 0;
-  std::array<Field, 12> fields_;
+  std::array<Field, 13> fields_;
   std::size_t field_count_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include "gateway/http/websocket.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/used_tickets.hpp"
+#include "gateway/waking.hpp"
 #include "routing/names.hpp"
 
 namespace envgate::http {
@@ -19,12 +20,15 @@ namespace {
 using gateway::Refusal;
 using gateway::Worker;
 
+constexpr std::uint32_t kLookAgainSeconds = 2;  // between two loads of the page of an environment that starts
+
 // Where a request goes, or why it does not.
 struct Decision {
   bool allowed = false;
   ErrorKind error = ErrorKind::unknown_environment;
   std::string_view reason = "unknown_environment";
   std::uint32_t retry_after = 5;
+  std::string detail;
   std::string set_cookie;  // not empty: a ticket has opened the port
   routing::HostName name;
   ForwardTarget target;
@@ -33,6 +37,7 @@ struct Decision {
 
 void refuse(Decision& decision, ErrorKind error, std::string_view reason, std::uint32_t retry_after = 5) {
   decision.allowed = false;
+  decision.detail.clear();
   decision.error = error;
   decision.reason = reason;
   decision.retry_after = retry_after;
@@ -60,9 +65,8 @@ bool may_enter(Worker& worker, const RequestHead& request, Decision& decision) {
     return false;
   }
   using std::chrono::seconds;
-  const PrivateDoor door{
-      *worker.ticket_key, worker.shared.used_tickets,
-      std::chrono::duration_cast<seconds>(worker.settings->private_ports.cookie_lifetime)};
+  const PrivateDoor door{*worker.ticket_key, worker.shared.used_tickets,
+                         std::chrono::duration_cast<seconds>(worker.settings->private_ports.cookie_lifetime)};
   const auto now = std::chrono::floor<seconds>(std::chrono::system_clock::now());
   Passage passage = check_private(door, request, decision.name, now);
   if (passage.outcome == Passage::Outcome::passes) return true;
@@ -95,6 +99,15 @@ bool check_route(Worker& worker, const RequestHead& request, const Client& clien
   return false;
 }
 
+// A sleeping environment is started by whoever may see it; he is told how far it is.
+loop::Task<void> wake(Worker& worker, const Client& client, Decision& decision) {
+  std::string why = "https from " + client.address;
+  const auto asked = co_await gateway::ask_to_wake(worker, decision.target.route->env, std::move(why));
+  refuse(decision, asked ? ErrorKind::waking : ErrorKind::waking_failed, asked ? "waking" : "waking_failed",
+         asked ? kLookAgainSeconds : 30);
+  decision.detail = asked ? *asked : asked.error().message;
+}
+
 loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client& client,
                         Decision& decision) {
   // Before any look-up: a stranger who guesses names pays for the guesses.
@@ -120,6 +133,8 @@ loop::Task<void> decide(Worker& worker, const RequestHead& request, const Client
     decision.target.route = std::move(lookup.route);
   }
   decision.allowed = check_route(worker, request, client, decision);
+  if (decision.error == ErrorKind::stopped && gateway::sleeps(worker, *decision.target.route))
+    co_await wake(worker, client, decision);
 }
 
 void log_request(Worker& worker, const Exchange& exchange, const gateway::Session& session,
@@ -168,6 +183,7 @@ loop::Task<void> answer_refused(Exchange& exchange, const Decision& decision, st
   context.port = decision.name.port;
   context.request_id = request_id;
   context.retry_after = decision.retry_after;
+  context.detail = decision.detail;
   if (const Field* accept = find_field(exchange.request().fields, FieldId::accept))
     context.accept = accept->value;
   const bool sent = co_await exchange.send_error(decision.error, context);

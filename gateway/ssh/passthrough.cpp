@@ -1,10 +1,12 @@
 #include "gateway/ssh/passthrough.hpp"
 
+#include <array>
 #include <string>
 
 #include "gateway/metrics.hpp"
 #include "gateway/relay/relay.hpp"
 #include "gateway/ssh/audited.hpp"
+#include "gateway/waking.hpp"
 
 namespace envgate::ssh {
 namespace {
@@ -54,6 +56,14 @@ void refuse(const Visit& visit, net::Stream& client, std::string_view reason, st
   client.shutdown_write();
 }
 
+bool is_allowed_from(const Visit& visit, net::Stream& client) {
+  const auto& allowed = visit.route->services().allow_from;
+  if (allowed.empty() || any_contains(allowed, visit.peer.address)) return true;
+  refuse(visit, client, "source_not_allowed",
+         "environment " + visit.route->env.str() + " does not allow your address");
+  return false;
+}
+
 // The route's own say: is it there for this client? Refuses and returns false where not.
 bool may_enter(Visit& visit, net::Stream& client) {
   const routing::Route& route = *visit.route;
@@ -64,11 +74,7 @@ bool may_enter(Visit& visit, net::Stream& client) {
         "environment " + env + " is " + std::string(to_string(route.state)) + "; start it and connect again");
     return false;
   }
-  if (!route.services().allow_from.empty() &&
-      !any_contains(route.services().allow_from, visit.peer.address)) {
-    refuse(visit, client, "source_not_allowed", "environment " + env + " does not allow your address");
-    return false;
-  }
+  if (!is_allowed_from(visit, client)) return false;
   if (visit.protocol != Protocol::tcp && route.ssh.mode == routing::SshMode::audited) {
     refuse(visit, client, "audited_not_served",
            "environment " + env +
@@ -113,6 +119,54 @@ class KeepAliveLater final : loop::Timer {
   net::Socket* client_;
   net::Socket& target_;
 };
+
+// Whether the client's first bytes are SSH's: a port scan starts nothing.
+loop::Task<bool> speaks_ssh(Worker& worker, net::Socket& client) {
+  constexpr std::string_view kStart = "SSH-";
+  const loop::Deadline deadline = worker.reactor.after(worker.settings->timeouts.ssh_banner);
+  for (;;) {
+    std::array<char, kStart.size()> seen;
+    const net::IoResult peeked = client.try_peek(seen);
+    if (peeked.ok() && peeked.bytes == kStart.size())
+      co_return std::string_view(seen.data(), seen.size()) == kStart;
+    if (peeked.ok())
+      client.watch().clear(loop::Direction::read);
+    else if (peeked.status != net::IoStatus::blocked)
+      co_return false;
+    if (client.watch().peer_closed()) co_return false;
+    const bool ready = co_await loop::WatchReady(client.watch(), loop::Direction::read, deadline);
+    if (!ready) co_return false;
+  }
+}
+
+// Holds the client of an environment that sleeps until it is up, or the deadline has passed; nothing is told
+// meanwhile, since only its sshd speaks on this connection. True: go on, with the route of the moment.
+loop::Task<bool> wake(Visit& visit, net::Stream& client, net::Socket* direct) {
+  Worker& worker = visit.worker;
+  if (!is_allowed_from(visit, client)) co_return false;
+  if (direct && visit.protocol != Protocol::tcp) {
+    const bool speaks = co_await speaks_ssh(worker, *direct);
+    if (!speaks) {
+      refuse(visit, client, "client_not_ssh", "");
+      co_return false;
+    }
+  }
+  gateway::Waiter waiter;
+  waiter.why = "ssh from " + visit.peer.address.to_string();
+  // Of other protocols a client may have said all that it has to say.
+  const bool ssh = visit.protocol != Protocol::tcp;
+  waiter.gone = [&client, ssh] { return ssh && client.watch().peer_closed(); };
+  auto woken = co_await gateway::wake(worker, visit.route, std::move(waiter),
+                                      worker.reactor.after(worker.settings->timeouts.wake));
+  if (!woken.route) {
+    refuse(visit, client, woken.timed_out ? "wake_timeout" : "wake_failed",
+           "environment " + visit.route->env.str() + " does not start: " + woken.why);
+    co_return false;
+  }
+  visit.route = woken.route;
+  if (visit.protocol != Protocol::tcp) visit.target_port = visit.route->ssh.target_port;
+  co_return true;
+}
 
 // Connects to the target and relays until the end. `client` is a Socket where `direct` is not null.
 loop::Task<void> relay_to_target(Visit& visit, net::Stream& client, net::Socket* direct) {
@@ -187,6 +241,10 @@ loop::Task<void> serve_port(Worker& worker, net::Accepted accepted, std::uint16_
     co_return;
   }
   const gateway::ActiveConnection active(visit.protocol);
+  if (gateway::sleeps(worker, *visit.route)) {
+    const bool woken = co_await wake(visit, client, &client);
+    if (!woken) co_return;
+  }
   if (!may_enter(visit, client)) co_return;
   co_await relay_to_target(visit, client, &client);
 }
@@ -206,6 +264,10 @@ loop::Task<void> serve_tls(Worker& worker, net::TlsStream& client, Endpoint peer
   if (is_audited(worker, *visit.route)) {
     co_await serve_audited(worker, client, peer, visit.route);
     co_return;
+  }
+  if (gateway::sleeps(worker, *visit.route)) {
+    const bool woken = co_await wake(visit, client, nullptr);
+    if (!woken) co_return;
   }
   if (!may_enter(visit, client)) co_return;
   co_await relay_to_target(visit, client, nullptr);

@@ -26,6 +26,10 @@ TEST_F(PhysicalTest, TheMachineSaysWhatItIs) {
   ASSERT_TRUE(keys) << keys.error().message;
   ASSERT_EQ(keys->size(), 1u);
   EXPECT_EQ((*keys)[0], *physical::public_key(machines["one"].host_keys[0]));
+  const auto server = physical::scan_server(settings, machines["one"].address, 22, call());
+  ASSERT_TRUE(server) << server.error().message;
+  EXPECT_EQ(server->keys, *keys);
+  EXPECT_TRUE(server->server.starts_with("OpenSSH_")) << server->server;
   const auto nobody = physical::scan_host_keys(settings, machines["one"].address, 23, call());
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().cause, Cause::unreachable);

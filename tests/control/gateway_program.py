@@ -6,21 +6,26 @@ import subprocess
 
 from plane import wait_for
 
+from harness.gateway import merged  # noqa: E402 (plane has made it known)
+
 HTTPS_PORT = 8443
 
 
 class Gateway:
-    def __init__(self, plane, directory, targets=(), **environment):
-        """`targets`: addresses of this machine's own that routes may lead to; that takes naming each."""
+    def __init__(self, plane, directory, targets=(), settings=None, **environment):
+        """`targets`: addresses of this machine's own that routes may lead to; that takes naming each.
+        `settings`: laid over those that every gateway here has."""
         self.directory = directory
         self.admin = directory / "admin.sock"
         self.ca = directory / "tls.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                         "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
-                        "subjectAltName=DNS:*.container.localhost", "-keyout", directory / "tls.key", "-out",
+                        "subjectAltName=DNS:*.container.localhost,DNS:*.ssh.localhost", "-keyout", directory / "tls.key", "-out",
                         self.ca], check=True, capture_output=True)
-        config = directory / "gateway.yaml"
-        config.write_text(json.dumps({
+        self.config = directory / "gateway.yaml"
+        self.environment = {**os.environ, **environment}
+        self.log = directory / "gateway.log"
+        self.config.write_text(json.dumps(merged({
             "domain": "localhost", "admin": {"socket": str(self.admin)}, "metrics": {"bind": ""},
             "routes": {"source": "control", "control": {"socket": str(plane.socket)},
                        "snapshot": f"{directory}/routes.snapshot",
@@ -28,11 +33,13 @@ class Gateway:
             "ssh": {"bind": "127.0.0.1"}, "http": {"bind": ""},
             "private": {"key_file": plane.settings.get("tickets", {}).get("key_file", "")},
             "https": {"bind": f"127.0.0.1:{HTTPS_PORT}", "certificates": [
-                {"certificate": str(self.ca), "key": f"{directory}/tls.key"}]}}))
-        with open(directory / "gateway.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [os.environ["ENVGATE_TEST_GATEWAY"], "--config", config],
-                stdin=subprocess.DEVNULL, stderr=log, env={**os.environ, **environment})
+                {"certificate": str(self.ca), "key": f"{directory}/tls.key"}]}}, settings or {})))
+        self.start()
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([os.environ["ENVGATE_TEST_GATEWAY"], "--config", self.config],
+                                            stdin=subprocess.DEVNULL, stderr=log, env=self.environment)
 
     def stop(self):
         self.process.terminate()

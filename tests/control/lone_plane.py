@@ -10,7 +10,7 @@ import pytest
 
 from plane import Plane
 
-READ, OPERATE, ADMIN = "daemon", "games", "users"  # groups of every Debian
+READ, GATEWAY, OPERATE, ADMIN = "daemon", "mail", "games", "users"  # groups of every Debian
 REDIS_PASSWORD = "Redis-Pass-1"
 
 
@@ -27,7 +27,7 @@ def plane():
     directory.chmod(0o755)
     made = Plane(directory, docker={"socket": f"{directory}/no-engine.sock"},
                  redis={"url": f"redis://:{REDIS_PASSWORD}@127.0.0.1:1/0"},
-                 groups={"read": READ, "operate": OPERATE, "admin": ADMIN},
+                 groups={"read": READ, "gateway": GATEWAY, "operate": OPERATE, "admin": ADMIN},
                  ports={"quarantine": "0", "probe": "false"})
     try:
         made.start()

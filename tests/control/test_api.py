@@ -1,16 +1,17 @@
 """What the API answers, by the real program over its socket: roles, bodies, versions, keys, pages."""
 import json
+import subprocess
 import threading
 import time
 from urllib.parse import quote_plus, urlencode
 
 import pytest
 
-from lone_plane import ADMIN, OPERATE, READ, REDIS_PASSWORD, plane, spec  # noqa: F401
+from lone_plane import ADMIN, GATEWAY, OPERATE, READ, REDIS_PASSWORD, plane, spec  # noqa: F401
 from plane import Refused, wait_for
 from wire import Wire, as_account
 
-ROLES = {"none": (), "read": (READ,), "operate": (OPERATE,), "admin": (ADMIN,)}
+ROLES = {"none": (), "read": (READ,), "gateway": (GATEWAY,), "operate": (OPERATE,), "admin": (ADMIN,)}
 RANK = list(ROLES)
 MIB = 1 << 20
 
@@ -36,7 +37,8 @@ def test_each_operation_is_for_its_role_and_those_above(plane):
     document = plane.ask("GET", "/api/openapi.json")
     made = create(plane)["id"]
     wanted = [(method.upper(), path.replace("{id}", "none").replace("{name}", "none")
-               .replace("{owner}", "nobody").replace("{key}", "control.docker"), operation["x-role"])
+               .replace("{owner}", "nobody").replace("{key}", "control.docker")
+               .replace("{environment}", "none").replace("{fingerprint}", "none"), operation["x-role"])
               for path, methods in document["paths"].items() for method, operation in methods.items()]
     assert len(wanted) > 30
     for role in RANK:
@@ -62,6 +64,18 @@ def test_who_may_look_may_neither_change_nor_see_secrets_nor_the_audit(plane):
                    ("POST", "/api/machines", {}), ("DELETE", "/api/machines/none")]
     answers = as_role(plane, "operate", *changes, *administers)
     assert [answer.status for answer in answers] == [202, 200, 202] + [403] * len(administers)
+
+
+def test_hashes_of_passwords_are_for_gateways_alone(plane):
+    made = create(plane, ssh={"mode": "audited"})["id"]
+    for role, sees in (("read", False), ("gateway", True)):
+        feed = subprocess.run(["curl", "-s", "--max-time", "1", "--unix-socket", plane.socket,
+                               "http://control/api/routes?watch=1"], user="nobody", group="nogroup",
+                              extra_groups=ROLES[role], cwd="/", capture_output=True, text=True).stdout
+        assert made in feed and '"type":"end"' in feed, role
+        assert ('"verifier":"$y$' in feed) == sees, role
+    whole = as_role(plane, "admin", ("GET", "/api/routes"))[0].body
+    assert made in str(whole) and "$y$" not in str(whole)
 
 
 def test_a_stranger_is_told_the_remedy(plane):

@@ -4,6 +4,7 @@ import http.client
 
 import pytest
 
+from audited import ask_credential, log_in, make_key
 from conftest import docker
 from plane import wait_for
 from test_docker import spec, ssh
@@ -52,7 +53,11 @@ def settled(plane, id, state):
     return row["state"] == state and (state != "running" or row["target_ip"] is not None)
 
 
-def through_every_point(plane, prepare, method, path, body, after):
+def by_password(plane, id):
+    return ssh(plane.ask("GET", f"/api/environments/{id}/access"), "hostname") == id
+
+
+def through_every_point(plane, prepare, method, path, body, after, gets_in=by_password):
     """Kills at the first point, the second, ... until the operation passes none more."""
     for number in range(1, MOST_POINTS):
         id = prepare()
@@ -76,8 +81,7 @@ def through_every_point(plane, prepare, method, path, body, after):
         except AssertionError as problem:
             raise AssertionError(f"killed at point {number}, {points[-1]}") from problem
         if after == "running":
-            access = plane.ask("GET", f"/api/environments/{id}/access")
-            assert ssh(access, "hostname") == id, f"no login after {points[-1]}"
+            assert gets_in(plane, id), f"no login after {points[-1]}"
         if not killed:
             return number - 1
     raise AssertionError("the operation passes ever more points")
@@ -121,6 +125,26 @@ def test_rebuild(plane, environments):
     _, in_state = environments
     path = "/api/environments/{id}/rebuild"
     assert through_every_point(plane, lambda: in_state("running"), "POST", path, {}, "running") > 15
+
+
+@pytest.mark.parametrize("mode,before", [("audited", "passthrough"), ("passthrough", "audited")])
+def test_switch_of_the_ssh_mode(plane, environments, tmp_path, mode, before):
+    _, in_state = environments
+    own, public = make_key(tmp_path, "gateway")
+
+    def switched():
+        id = in_state("running")
+        plane.do("PATCH", f"/api/environments/{id}", {"spec": {"ssh": {"mode": before}}})
+        return id
+
+    def by_credential(plane, id):
+        given = ask_credential(plane, id, public)
+        address = plane.environment(id)["target_ip"]
+        return log_in(tmp_path, given, own, address, 22, "hostname") == id and not by_password(plane, id)
+    points = through_every_point(plane, switched, "PATCH", "/api/environments/{id}",
+                                 {"spec": {"ssh": {"mode": mode}}}, "running",
+                                 by_credential if mode == "audited" else by_password)
+    assert points > 7
 
 
 def test_delete(plane, environments):

@@ -1,6 +1,7 @@
 """The OpenAPI document against the running server: bodies that are sent, answers that come, refusals."""
 import http.client
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -103,7 +104,9 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     body = spec(env={"A": "b"}, command=[], shm="64MiB", pids=100, storage="1GiB",
                 ports=[{"port": 8888, "access": "private", "scheme": "http"}],
                 ssh={"mode": "passthrough", "user": "root", "keys": []})
-    body["policy"] = {"volumes": "remove", "allow_from": ["10.0.0.0/8"]}
+    body["policy"] = {"volumes": "remove", "allow_from": ["10.0.0.0/8"], "start": "on_demand",
+                      "shared_with": ["bob"], "ssh": {"forbid": ["x11"], "record_input": True,
+                                                      "force_command": ""}}
     assert checked.ask("POST", "/api/environments?dry_run=1", body)[0] == 200
     status, made = checked.ask("POST", "/api/environments", body, Prefer="wait=60")
     assert status == 202
@@ -125,6 +128,24 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     checked.ask("POST", "/api/machines/import", csv, "text/csv")
     for verb in ("check", "maintenance", "available"):
         assert checked.ask("POST", f"/api/machines/m1/{verb}")[0] == 200
+    ssh_key = {"public_key": key}
+    asked = {"environment": made["environment"]["id"], **ssh_key, "customer": "ada", "source": "::1",
+             "session": "s"}
+    assert checked.ask("POST", "/api/gateway/credentials", asked)[0] == 409, "in passthrough"
+    assert checked.ask("PATCH", path, {"spec": {"ssh": {"mode": "audited"}}}, Prefer="wait=60")[0] == 202
+    assert checked.ask("POST", "/api/gateway/credentials", asked)[0] == 200
+    wake = {"environment": asked["environment"], "why": "x"}
+    assert checked.ask("POST", "/api/gateway/wake", wake)[0] == 200
+    assert checked.ask("PUT", "/api/owners/ada/policy", {"ssh": {"forbid": ["pty"]}})[0] == 200
+    assert checked.ask("PUT", "/api/owners/ada/totp")[0] == 200
+    code = {"environment": asked["environment"], "code": "1"}
+    assert checked.ask("POST", "/api/gateway/totp", code)[1] == {"ok": False}
+    assert checked.ask("DELETE", "/api/owners/ada/totp")[0] == 200
+    status, added = checked.ask("POST", "/api/owners/ada/keys", ssh_key)
+    assert status == 201
+    assert checked.ask("GET", "/api/owners/ada/keys")[1]["keys"] == [added]
+    fingerprint = quote(added["fingerprint"], safe="")
+    assert checked.ask("DELETE", f"/api/owners/ada/keys/{fingerprint}")[0] == 200
     status, token = checked.ask("POST", "/api/tokens", {"name": "ci", "role": "read",
                                                         "expires_at": "2100-01-01T00:00:00Z"})
     assert status == 201 and token["token"]
@@ -148,7 +169,8 @@ def test_what_is_asked_and_answered_is_as_the_document_says(checked):
     assert checked.ask("POST", "/api/nodes/none/available")[0] == 404
     assert checked.ask("DELETE", path, Prefer="wait=60")[0] == 202
     assert checked.ask("DELETE", "/api/quotas/ada")[0] == 200
-    streams = {("GET", "/api/events"), ("GET", "/metrics"), ("GET", "/api/openapi.json")}
+    streams = {("GET", "/api/events"), ("GET", "/api/gateway/wake/{environment}"),
+               ("GET", "/metrics"), ("GET", "/api/openapi.json")}
     every = {(method.upper(), path)
              for path, methods in checked.document["paths"].items() for method in methods}
     assert every - checked.asked - streams == set(), "nobody has asked these"

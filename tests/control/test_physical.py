@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from audited import ask_credential, log_in, make_key, run_ssh
 from gateway_program import Gateway, browse, is_open
 from gateway_program import gets_in as gets_in_as
 from gateway_program import ssh as through_ssh
@@ -110,6 +111,53 @@ def test_a_machine_of_the_pool_behind_the_gateway(plane, tmp_path):
         assert plane.ask("GET", "/api/machines/one")["state"] == "available"
     finally:
         gateway.stop()
+
+
+def test_an_audited_machine_is_opened_by_certificates_for_itself_alone(plane, tmp_path):
+    """OpenSSH's sshd: what control's authority signs opens the machine of this environment, for minutes."""
+    customers, public = make_key(tmp_path, "customer")
+    own, own_public = make_key(tmp_path, "gateway")
+    plane.allow("ada", memory="1TiB")
+    for name in ("one", "two"):
+        plane.ask("POST", "/api/machines", machine(name))
+    made = {}
+    for name in ("one", "two"):
+        spec = {"machine": name, "ssh": {"mode": "audited", "keys": [public]}}
+        made[name] = plane.do("POST", "/api/environments", wanted(**spec))
+    given = ask_credential(plane, made["one"]["id"], own_public)
+    assert given["credential"] == "certificate" and given["user"] == "root"
+    (tmp_path / "shown-cert.pub").write_text(given["secret"] + "\n")
+    shown = subprocess.run(["ssh-keygen", "-L", "-f", tmp_path / "shown-cert.pub"], capture_output=True,
+                           text=True, check=True).stdout
+    assert f"Principals: \n                {made['one']['id']}\n" in shown
+    assert "session=s-1 customer=ada source=192.0.2.1" in shown
+    assert log_in(tmp_path, given, own, ADDRESSES["one"], 22, "hostname") == "one"
+    keys_of_two = ask_credential(plane, made["two"]["id"], own_public)["host_keys"]
+    assert log_in(tmp_path, given, own, ADDRESSES["two"], 22, "true", keys_of_two) is None, "another's"
+    assert log_in(tmp_path, given, customers, ADDRESSES["one"], 22, "true") is None, "another key"
+    for options in (["-i", own], ["-i", customers]):
+        assert run_ssh(tmp_path, ADDRESSES["one"], 22, given["host_keys"], options, "true") is None
+    access = plane.ask("GET", f"/api/environments/{made['one']['id']}/access")
+    assert not gets_in(access), "his password is the gateway's to check"
+    ssh_of = plane.routes()[made["one"]["id"]]["ssh"]
+    assert ssh_of["host_keys"] == given["host_keys"] and ssh_of["users"][0]["authorized_keys"] == [public]
+
+    path = f"/api/environments/{made['one']['id']}"
+    plane.do("POST", path + "/stop")
+    assert log_in(tmp_path, given, own, ADDRESSES["one"], 22, "true") is None, "it is locked"
+    plane.do("POST", path + "/start")
+    assert log_in(tmp_path, given, own, ADDRESSES["one"], 22, "hostname") == "one"
+    plane.do("PATCH", path, {"policy": {"ssh": {"forbid": ["pty"]}}})
+    given = ask_credential(plane, made["one"]["id"], own_public)
+    assert log_in(tmp_path, given, own, ADDRESSES["one"], 22, "hostname") == "one"
+    (tmp_path / "shown-cert.pub").write_text(given["secret"] + "\n")
+    shown = subprocess.run(["ssh-keygen", "-L", "-f", tmp_path / "shown-cert.pub"], capture_output=True,
+                           text=True, check=True).stdout
+    assert "permit-pty" not in shown and "permit-port-forwarding" in shown
+    plane.do("PATCH", path, {"spec": {"ssh": {"mode": "passthrough"}}})
+    assert gets_in(access)
+    assert run_ssh(tmp_path, ADDRESSES["one"], 22, given["host_keys"], ["-i", customers], "hostname") == "one"
+    assert log_in(tmp_path, given, own, ADDRESSES["one"], 22, "true") is None, "the authority is gone"
 
 
 def test_the_route_leads_to_the_port_where_its_sshd_listens(plane):

@@ -11,7 +11,7 @@ import pytest
 from conftest import SOCKET, docker, sweep
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "integration"))
-from harness import debian_tool, run, wait_for  # noqa: E402
+from harness import BIN, debian_tool, run, wait_for  # noqa: E402
 from harness.quickstart import Quickstart, alive, envctl, get, ssh, ssh_by_password  # noqa: E402
 
 QUICK = Quickstart(SOCKET)
@@ -91,6 +91,34 @@ def test_without_a_demo_the_printed_lines_make_an_environment(data):
     ready, _ = QUICK.start(data, "--no-demo")
     wait_for(lambda: envctl(ready, "env", "show", "first")["state"] == "running", "it is not started again")
     get(page)
+
+
+def test_the_printed_lines_make_an_environment_whose_sessions_are_recorded(data, tmp_path):
+    if not (BIN / "envgate-session").exists():
+        pytest.skip("envgate-session is not built: conf/libssh could not build libssh")
+    ready, out = QUICK.start(data)
+    lines = [line.partition("#")[0].split(None, 1)[1].split() for line in out.splitlines() if "/envctl " in line]
+    make, access, ls = lines[-3:]
+    assert make[:3] == ["env", "create", "recorded"] and ls == ["session", "ls"]
+    made = envctl(ready, *make)["environment"]
+    told = envctl(ready, *access)
+    keys = envctl(ready, "gateway", "ssh-keys", made["id"])
+    with open(data / "known_hosts", "a") as known:
+        known.write(keys["known_hosts"] + "\n")
+    reached = {**ready, "ssh_host": told["ssh_host"], "password": told["ssh_password"],
+               "ssh_by_password": f"ssh root@127.0.0.1 -p {told['ssh_port']}"}
+    wait_for(lambda: ssh_by_password(reached, tmp_path, "echo reached").stdout == b"reached\n",
+             "its session is served")
+    entry = {**reached, "ssh_host": envctl(ready, "gateway", "ssh-keys")["names"][0],
+             "ssh_by_password": f"ssh root+{made['id']}@127.0.0.1 -p {ready['audited'].split(':')[1]}"}
+    with open(data / "known_hosts", "a") as known:
+        known.write(envctl(ready, "gateway", "ssh-keys")["known_hosts"] + "\n")
+    assert ssh_by_password(entry, tmp_path, "echo by the shared port").stdout == b"by the shared port\n"
+    records = wait_for(lambda: (found := envctl(ready, *ls)["records"]) and all(r.get("ended") for r in found) and found,
+                       "records are closed")
+    assert len(records) == 2 and {record["environment"] for record in records} == {made["id"]}
+    run([ready["envctl"], "session", "verify", records[0]["id"], "--socket", ready["admin_socket"]])
+    assert ssh(ready, "echo the demo is as it was") == "the demo is as it was"
 
 
 def test_what_the_demo_is_made_of_stays(data):

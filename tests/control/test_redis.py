@@ -48,6 +48,20 @@ def plane(tmp_path, redis):
     sweep()
 
 
+def test_hashes_of_passwords_stay_out_of_it(plane, redis):
+    made = plane.do("POST", "/api/environments", spec(ssh={"mode": "audited"}))
+    wait_for(lambda: is_routed(redis, made), "its keys are there")
+    users = json.loads(redis.ask("GET", f"env:{made['id']}:route"))["ssh"]["users"]
+    assert users == [{"name": "root", "authorized_keys": []}]
+    plane.stop()
+    plane.settings["redis"]["publish_verifiers"] = True
+    plane.start()
+
+    def verifier():
+        return json.loads(redis.ask("GET", f"env:{made['id']}:route"))["ssh"]["users"][0].get("verifier", "")
+    wait_for(lambda: verifier().startswith("$y$"), "where a setting says so")
+
+
 def is_routed(redis, environment):
     at = f"env:{environment['id']}:"
     route = json.loads(redis.ask("GET", at + "route") or "{}")

@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(parse_marker(marker_lines(*marker) + power) == marker);
   }
   for (const std::string& key : parse_scan(text)) CHECK(public_key(key) == key);
+  CHECK(parse_scanned_server(text).size() <= 128);
   if (const auto key = public_key(text)) CHECK(public_key(*key) == key);
   const std::string admin = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJbG";
   if (check_verified(text, {"root"}, admin)) {

@@ -13,6 +13,7 @@
 #include "record/activity_log.hpp"
 #include "record/cast_reader.hpp"
 #include "record/cast_writer.hpp"
+#include "record/command_guess.hpp"
 #include "record/verify.hpp"
 
 using namespace envgate::record;
@@ -77,18 +78,32 @@ void record_cast(std::string_view input) {
   CHECK(shown == nlohmann::json::parse(expected).get<std::string>());
 }
 
+// Nothing of a guess could move a cursor, whatever was printed.
+void guess_commands(std::string_view input) {
+  envgate::record::CommandGuess guess;
+  std::size_t at = 0;
+  for (const std::size_t end : envgate::fuzz::cuts_of(input)) {
+    for (const auto& one : guess.take(1, input.substr(at, end - at))) {
+      CHECK(!one.command.empty() && one.command.size() <= 8 * 1024);
+      for (const char c : one.prompt + one.command) CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+    }
+    at = end;
+  }
+}
+
 void record_activity(std::string_view input) {
   auto log = ActivityLog::create(folder(), "a", {}, nullptr, input.size() / 2, {100, {}, Sync::end});
-  CHECK(log && log->exec(input, Offset(0)));
+  CHECK(log && log->exec(1, input, input, Offset(0)));
   std::size_t at = 0;
   for (const std::size_t end : envgate::fuzz::cuts_of(input)) {
     const Stream stream = end % 2 == 0 ? Stream::stdout_ : Stream::stderr_;
-    CHECK(log->output(stream, input.substr(at, end - at), Offset(end)));
+    CHECK(log->output(1, stream, input.substr(at, end - at), Offset(end)));
     at = end;
   }
   const std::string text(input);
-  CHECK(log->exit(0, Offset(0)) && log->file({text, text, text, text, 1, text, text}, Offset(0)));
-  CHECK(log->forward({text, text, 1, 2, {}}, Offset(0)) && log->end(Offset(0)));
+  CHECK(log->exit(1, 0, input, Offset(0)));
+  CHECK(log->file({1, text, text, text, text, 1, text, text}, Offset(0)));
+  CHECK(log->forward({1, text, text, 1, 2, {}}, Offset(0)) && log->end(Offset(0)));
   check_json_lines(take_file(folder() + "/a.jsonl"));
 }
 
@@ -98,5 +113,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   record_cast(input);
   record_activity(input);
+  guess_commands(input);
   return 0;
 }

@@ -57,7 +57,9 @@ FLAGS = ["--owner", "alice", "--image", "pytorch:2", "--cpu", "2", "--memory", "
          "8888:private", "--port", "6006", "--port", "8443:public:https", "--env", "A=1", "--env", "B=x=y",
          "--command", "sleep", "--command", "inf", "--key", "ssh-ed25519 AAAA me", "--ssh-mode",
          "passthrough", "--user", "root", "--pull", "missing", "--node", "local", "--policy",
-         "volumes=keep", "--policy", "restart=true", "--policy", "allow_from=10.0.0.0/8,::1"]
+         "volumes=keep", "--policy", "restart=true", "--policy", "allow_from=10.0.0.0/8,::1",
+         "--start", "on_demand", "--share-with", "bob", "--share-with", "eve", "--forbid", "x11", "--forbid",
+         "agent", "--record-input", "--force-command", "top -b"]
 BODY = {"name": "training", "owner": "alice", "backend": "docker",
         "spec": {"image": "pytorch:2", "cpu": 2, "memory": "16GiB", "shm": "1GiB", "pids": 4096,
                  "storage": "100GiB", "gpu": {"count": 1, "model": "H100", "mode": "exclusive"},
@@ -68,7 +70,9 @@ BODY = {"name": "training", "owner": "alice", "backend": "docker",
                  "env": {"A": "1", "B": "x=y"}, "command": ["sleep", "inf"],
                  "ssh": {"mode": "passthrough", "user": "root", "keys": ["ssh-ed25519 AAAA me"]},
                  "pull": "missing", "node": "local"},
-        "policy": {"volumes": "keep", "restart": True, "allow_from": ["10.0.0.0/8", "::1"]}}
+        "policy": {"volumes": "keep", "restart": True, "allow_from": ["10.0.0.0/8", "::1"],
+                   "start": "on_demand", "shared_with": ["bob", "eve"],
+                   "ssh": {"forbid": ["x11", "agent"], "record_input": True, "force_command": "top -b"}}}
 
 
 def test_create_by_options(control):

@@ -17,6 +17,7 @@ auth::Account account_of(const Audited& audited, const routing::Route& route, st
   if (found == users.end()) return account;
   account.known = true;
   account.verifier = found->verifier;
+  account.totp = found->totp;
   for (const std::string& line : found->authorized_keys)
     if (auto key = auth::parse_authorized_key(line)) account.keys.push_back(std::move(key->key));
   account.trusted = audited.user_cas;

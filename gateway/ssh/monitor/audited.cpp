@@ -62,6 +62,9 @@ Audited::Audited(Parts parts, const GatewaySettings& settings)
       startups(startups_of(settings.ssh.audited)),
       passwords(settings.ssh.audited.password_threads, kPasswordQueue),
       keeper_(std::move(parts.keeper)) {
+  for (const std::string_view alarming : {"session_crashed", "session_outside_sandbox", "session_distrusted",
+                                          "host_key_changed", "not_recordable"})
+    gateway::Metrics::expect_refusals(alarming);
   keeper_->listen([this](const Gone& who) { gone(who); });
 }
 

@@ -18,6 +18,10 @@
 #include "gateway/ssh/monitor/onward.hpp"
 #include "gateway/startups.hpp"
 
+namespace envgate::ssh::recorder {
+class Recorder;
+}
+
 namespace envgate::ssh::monitor {
 
 class Audited {
@@ -35,6 +39,7 @@ class Audited {
   gateway::Penalties penalties;
   gateway::Startups startups;
   gateway::PasswordPool passwords;
+  recorder::Recorder* recorder = nullptr;  // set before the workers run; null: nothing can be recorded
 
   // A session process for `client`; what comes of it is told to the log, and held against `source`.
   bool spawn(std::uint64_t id, const IpAddress& source, int client, int monitor);

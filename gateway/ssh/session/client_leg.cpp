@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 
+#include <chrono>
+
 #include "gateway/ssh/auth/wire.hpp"
 #include "gateway/ssh/session/algorithms.hpp"
 #include "gateway/ssh/session/host_key.hpp"
@@ -18,6 +20,7 @@ constexpr std::uint32_t kServiceNotAvailable = 7;
 constexpr std::string_view kService = "ssh-userauth";
 constexpr std::size_t kInboxMax = 64;           // packets that a client sends without waiting for an answer
 constexpr std::size_t kUnreadMost = 64 * 1024;  // bytes for a client that is not logged in and does not read
+constexpr std::chrono::seconds kLetOutIn{2};
 constexpr const char* kDoesNotRead = "the client does not read what it is answered";
 constexpr const char* kIdentification = "envgate";
 
@@ -54,6 +57,7 @@ Result<void> ClientLeg::handshake(Fd socket, std::string_view seed) {
   fd_ = socket.get();
   if (ssh_bind_accept_fd(bind_, session_, socket.release()) != SSH_OK)
     return tl::unexpected(failure("accept"));
+  packets_first_at_once(session_);
   // Before the exchange: a client may send its first request together with the end of it, as dropbear does.
   if (!take(kServiceRequest, kServiceRequest, *this) || !take(kFirstOfUserauth, kLastOfUserauth, *this))
     return fail("out of memory");
@@ -127,6 +131,18 @@ Result<std::string> ClientLeg::next_userauth() {
 bool ClientLeg::reply(std::string_view payload) {
   packets_expect_info_response(session_);
   return send(payload);
+}
+
+bool ClientLeg::let_out() {
+  const auto until = std::chrono::steady_clock::now() + kLetOutIn;
+  while (pending() > 0 && !broken()) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    pollfd ready{fd_, POLLOUT, 0};
+    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0) break;
+    flush();
+  }
+  return !broken() && pending() <= kUnreadMost;
 }
 
 bool ClientLeg::admit() {

@@ -77,6 +77,9 @@ class ClientLeg final : public Leg, PacketSink {
   // first. Errors: the client has gone, or speaks out of turn.
   Result<std::string> next_userauth();
   bool reply(std::string_view payload);
+  // What was sent leaves, as far as the client takes it within two seconds: libssh writes at once only what
+  // follows a poll. False: he has gone, or reads nothing.
+  bool let_out();
   bool admit();  // SSH_MSG_USERAUTH_SUCCESS
   int fd() const { return fd_; }
 

@@ -33,7 +33,7 @@ std::optional<Admit> answer(Link& link, ClientLeg& client, TargetLeg& target, bo
     over = !received;
     if (over) return std::nullopt;
     if (const auto* const reply = std::get_if<monitor::Reply>(&received->message)) {
-      over = !client.reply(reply->payload);
+      over = !client.reply(reply->payload) || (!reply->last && !client.let_out());
       if (over || reply->last) return std::nullopt;
     } else if (std::holds_alternative<monitor::Target>(received->message)) {
       log_in_onward(link, *received, target);
@@ -41,6 +41,7 @@ std::optional<Admit> answer(Link& link, ClientLeg& client, TargetLeg& target, bo
       return std::move(*admit);
     } else if (const auto* const last = std::get_if<monitor::End>(&received->message)) {
       client.disconnect(last->reason, last->text);
+      client.let_out();
       over = true;
       return std::nullopt;
     } else {

@@ -35,6 +35,8 @@ def settings(ports, directory, ca, domain):
         "https": {"bind": f"127.0.0.1:{ports['https']}", "certificates": [ca.leaf()]},
         "http": {"bind": f"127.0.0.1:{ports['http']}"},
         "admin": {"socket": str(directory / "admin.sock")},
+        "audit": {"records": {"directory": str(directory / "records"),
+                              "key_file": str(directory / "record.key"), "min_free": "0"}},
         "metrics": {"bind": f"127.0.0.1:{ports['metrics']}"},
         "timeouts": {"drain": "10s"},
         "log": {"level": "debug", "file": "-"},

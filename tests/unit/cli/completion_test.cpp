@@ -50,7 +50,9 @@ TEST(Completion, ArgumentsByTheirKind) {
   EXPECT_THAT(offered({"gateway", "kill", "1", "2", ""}), ElementsAre("gateway kill:ID"));
   EXPECT_THAT(offered({"config", "explain", ""}), ElementsAre("config explain:KEY"));
   EXPECT_THAT(offered({"machine", "import", ""}), ElementsAre(":files"));
-  EXPECT_THAT(offered({"session", "verify", "a", ""}), ElementsAre(":files"));
+  EXPECT_THAT(offered({"session", "verify", "a", ""}), ElementsAre("session verify:RECORD"));
+  const auto nobody = [](std::string_view, std::string_view) { return Words(); };
+  EXPECT_THAT(candidates(all_commands(), {"session", "replay", ""}, nobody), ElementsAre(":files"));
   EXPECT_THAT(offered({"session", "verify", "a", "--key", ""}), ElementsAre(":files"));
   EXPECT_THAT(offered({"env", "ls", ""}), IsEmpty());
 }

@@ -17,7 +17,7 @@ using namespace backends;
 
 class FakeBackend final : public Backend {
  public:
-  std::atomic<int> ensures = 0, lists = 0, stops = 0, destroys = 0, at_once = 0, most_at_once = 0;
+  std::atomic<int> ensures = 0, lists = 0, stops = 0, destroys = 0, scans = 0, at_once = 0, most_at_once = 0;
   std::chrono::milliseconds slow{0};
 
   void fail_with(std::optional<backends::Failure> failure) {
@@ -40,6 +40,16 @@ class FakeBackend final : public Backend {
     const std::lock_guard lock(mutex_);
     return things_;
   }
+  std::vector<std::string> keys_of(const std::string& id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = keys_.find(id);
+    return found == keys_.end() ? std::vector<std::string>() : found->second;
+  }
+  // What an ssh server shows from now on; without keys it does not answer.
+  void show(HostKeys shown) {
+    const std::lock_guard lock(mutex_);
+    shown_ = std::move(shown);
+  }
   std::string password_of(const std::string& id) const {
     const std::lock_guard lock(mutex_);
     const auto found = passwords_.find(id);
@@ -61,6 +71,7 @@ class FakeBackend final : public Backend {
     if (seen.instance.empty() || seen.generation < w.generation) {
       seen.instance = "i" + std::to_string(++made_);
       passwords_.erase(w.environment.str());
+      keys_.erase(w.environment.str());
     }
     seen.environment = w.environment;
     seen.generation = w.generation;
@@ -68,7 +79,10 @@ class FakeBackend final : public Backend {
     if (seen.state != backends::State::running)
       seen.address = IpAddress::parse("127.0.0." + std::to_string(2 + ++starts_ % 250)).value();
     seen.state = backends::State::running;
-    if (w.login) passwords_[w.environment.str()] = w.login->password.reveal();
+    if (w.login) {
+      passwords_[w.environment.str()] = w.login->password.reveal();
+      if (!w.login->authorized_keys.empty()) keys_[w.environment.str()] = w.login->authorized_keys;
+    }
     return seen;
   }
   Outcome<Observed> stop(const EnvId& id, std::chrono::seconds, const Call&) override {
@@ -95,6 +109,12 @@ class FakeBackend final : public Backend {
     if (failure_) return tl::unexpected(*failure_);
     const auto found = things_.find(id.str());
     return found == things_.end() ? absent(id) : found->second;
+  }
+  Outcome<HostKeys> host_keys(const Observed&, const Call&) override {
+    ++scans;
+    const std::lock_guard lock(mutex_);
+    if (shown_.keys.empty()) return failure(Cause::unreachable, "no ssh server answers");
+    return shown_;
   }
   Outcome<std::vector<Observed>> list(const Call&) override {
     ++lists;
@@ -125,6 +145,8 @@ class FakeBackend final : public Backend {
   mutable std::mutex mutex_;
   std::map<std::string, Observed> things_;
   std::map<std::string, std::string> passwords_;
+  std::map<std::string, std::vector<std::string>> keys_;
+  HostKeys shown_{{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"}, "OpenSSH_9.2p1"};
   std::optional<backends::Failure> failure_;
   int made_ = 0, starts_ = 0;
 };

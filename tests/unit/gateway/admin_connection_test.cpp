@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -15,6 +17,37 @@ namespace envgate::admin {
 namespace {
 
 using std::chrono::milliseconds;
+
+// Says what it is given from another thread, until it is told to end.
+class Feed final : public BodySource {
+ public:
+  void start(std::function<void()> ready) override {
+    const std::lock_guard lock(mutex_);
+    ready_ = std::move(ready);
+    started_.notify_all();
+  }
+  bool next(std::string& piece) override {
+    const std::lock_guard lock(mutex_);
+    piece = std::exchange(waiting_, {});
+    return !ended_;
+  }
+  std::string_view heartbeat() const override { return "<3"; }
+
+  void say(std::string_view text, bool last) {
+    std::unique_lock lock(mutex_);
+    started_.wait(lock, [&] { return ready_ != nullptr; });
+    waiting_ += text;
+    ended_ = last;
+    ready_();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable started_;
+  std::function<void()> ready_;
+  std::string waiting_;
+  bool ended_ = false;
+};
 
 class AdminConnection : public testing::Test {
  protected:
@@ -50,6 +83,13 @@ class AdminConnection : public testing::Test {
     return out;
   }
 
+  // Until what has come ends so, or no more does.
+  std::string until(std::string_view end) {
+    std::string got;
+    for (char byte = 0; !got.ends_with(end) && ::recv(client_.get(), &byte, 1, 0) == 1;) got += byte;
+    return got;
+  }
+
   std::string status_line() { return rest().substr(0, 12); }
 
  private:
@@ -57,18 +97,52 @@ class AdminConnection : public testing::Test {
     net::Socket socket;
     EXPECT_EQ(::fcntl(fd.get(), F_SETFL, O_NONBLOCK), 0);
     EXPECT_TRUE(socket.open(reactor_, std::move(fd)));
-    const Answer answer = [](Request& request) {
+    const Answer answer = [this](Request& request) {
+      if (request.path == "/feed") {
+        Response response{200, "text/plain", {}, {}};
+        response.stream = feed_;
+        return response;
+      }
       return Response{200, "text/plain", request.method_name + " " + request.path + " " + request.body, {}};
     };
     co_await serve_connection(socket, Caller{}, limits_, answer);
   }
 
   ConnectionLimits limits_;
+
+ protected:
+  const std::shared_ptr<Feed> feed_ = std::make_shared<Feed>();
+
+ private:
   loop::Reactor reactor_;
   loop::Scope scope_;
   Fd client_;
   std::thread thread_;
 };
+
+TEST_F(AdminConnection, AStreamComesInChunksAndTheConnectionGoesOn) {
+  serve();
+  send("GET /feed HTTP/1.1\r\nHost: h\r\n\r\n");
+  feed_->say("one", false);
+  const std::string got = until("3\r\none\r\n");
+  EXPECT_NE(got.find("Transfer-Encoding: chunked\r\n"), got.npos) << got;
+  EXPECT_EQ(got.find("Content-Length"), got.npos) << got;
+  feed_->say("the last", true);
+  send("GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  const std::string more = rest();
+  EXPECT_TRUE(more.starts_with("8\r\nthe last\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n")) << more;
+  EXPECT_TRUE(more.ends_with("GET /x ")) << more;
+}
+
+TEST_F(AdminConnection, AStreamThatIsSilentBeatsAndItsHeadIsAllThatHeadGets) {
+  ConnectionLimits limits;
+  limits.heartbeat = milliseconds(20);
+  serve(limits);
+  send("HEAD /feed HTTP/1.1\r\nHost: h\r\n\r\nGET /feed HTTP/1.1\r\nHost: h\r\n\r\n");
+  const std::string got = until("2\r\n<3\r\n2\r\n<3\r\n");
+  EXPECT_TRUE(got.ends_with("\r\n\r\n2\r\n<3\r\n2\r\n<3\r\n")) << got;
+  EXPECT_NE(got.find("\r\n\r\nHTTP/1.1 200 OK"), got.npos) << got;
+}
 
 TEST_F(AdminConnection, AnswersAndCloses) {
   serve();

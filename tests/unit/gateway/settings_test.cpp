@@ -209,6 +209,9 @@ TEST(GatewaySettings, RulesBetweenKeys) {
               ElementsAre(HasSubstr("port 50001 lies inside ssh.port_range")));
   EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001", "ssh.bind=10.0.0.1"}), IsEmpty());
   EXPECT_THAT(errors_of({"metrics.bind=127.0.0.1:50001", "ssh.bind="}), IsEmpty());
+  EXPECT_THAT(errors_of({"audit.records.directory=/r", "audit.records.key_file=/r/key"}),
+              ElementsAre(HasSubstr("audit.records.key_file: lies in audit.records.directory")));
+  EXPECT_THAT(errors_of({"audit.records.directory=/r", "audit.records.key_file=/record.key"}), IsEmpty());
   EXPECT_THAT(errors_of({"routes.file=/a", "routes.snapshot=/a"}),
               ElementsAre(HasSubstr("would overwrite it")));
   EXPECT_THAT(errors_of({"http.max_head_bytes=4KiB"}),

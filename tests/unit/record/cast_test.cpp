@@ -74,6 +74,13 @@ TEST_F(CastTest, InputIsKeptWhereItIsAskedFor) {
   EXPECT_THAT(events(cast), ElementsAre("i:ls\r"));
 }
 
+TEST_F(CastTest, ASignalIsAMarkerAndAnExit) {
+  auto cast = make();
+  ASSERT_TRUE(cast.output("\xc3", milliseconds(1)));
+  ASSERT_TRUE(cast.killed("TERM", milliseconds(2)));
+  EXPECT_THAT(events(cast), ElementsAre("o:\xef\xbf\xbd", "m:killed by TERM", "x:255"));
+}
+
 TEST_F(CastTest, TimeNeverGoesBack) {
   auto cast = make();
   ASSERT_TRUE(cast.output("a", milliseconds(50)));
@@ -208,40 +215,88 @@ class ActivityTest : public testing::Test {
 
 TEST_F(ActivityTest, CommandsWithTheirOutput) {
   auto log = make(8);
-  ASSERT_TRUE(log.exec("cat a", milliseconds(100)));
-  ASSERT_TRUE(log.output(Stream::stdout_, "ab\xc3", milliseconds(200)));
-  ASSERT_TRUE(log.output(Stream::stderr_, "!", milliseconds(250)));
-  ASSERT_TRUE(log.output(Stream::stdout_, "\xa9", milliseconds(300)));
-  ASSERT_TRUE(log.output(Stream::stdout_, "12345678", milliseconds(400)));
-  ASSERT_TRUE(log.output(Stream::stderr_, "lost", milliseconds(450)));
-  ASSERT_TRUE(log.exit(1, milliseconds(500)));
-  ASSERT_TRUE(log.exec("tar c .", milliseconds(600)));
-  ASSERT_TRUE(log.output(Stream::stdout_, std::string("\xff\x00", 2), milliseconds(700)));
-  ASSERT_TRUE(log.exit(0, milliseconds(800)));
+  ASSERT_TRUE(log.exec(1, "exec", "cat a", milliseconds(100)));
+  ASSERT_TRUE(log.output(1, Stream::stdout_, "ab\xc3", milliseconds(200)));
+  ASSERT_TRUE(log.output(1, Stream::stderr_, "!", milliseconds(250)));
+  ASSERT_TRUE(log.output(1, Stream::stdout_, "\xa9", milliseconds(300)));
+  ASSERT_TRUE(log.output(1, Stream::stdout_, "12345678", milliseconds(400)));
+  ASSERT_TRUE(log.output(1, Stream::stderr_, "lost", milliseconds(450)));
+  ASSERT_TRUE(log.exit(1, 1, "", milliseconds(500)));
+  ASSERT_TRUE(log.closed(1, 3, 17, milliseconds(550)));
   EXPECT_THAT(
       lines(log),
       ElementsAre(
-          Json{{"time", 0.1}, {"event", "exec"}, {"command", "cat a"}},
-          Json{{"time", 0.2}, {"event", "output"}, {"stream", "stdout"}, {"data", "ab"}},
-          Json{{"time", 0.25}, {"event", "output"}, {"stream", "stderr"}, {"data", "!"}},
-          Json{{"time", 0.3}, {"event", "output"}, {"stream", "stdout"}, {"data", "\xc3\xa9"}},
-          Json{{"time", 0.4}, {"event", "output"}, {"stream", "stdout"}, {"data", "123"}},
-          Json{{"time", 0.4}, {"event", "truncated"}, {"stream", "stdout"}, {"limit", 8}},
-          Json{{"time", 0.5}, {"event", "exit"}, {"status", 1}, {"stdout_bytes", 12}, {"stderr_bytes", 5}},
-          Json{{"time", 0.6}, {"event", "exec"}, {"command", "tar c ."}},
-          Json{{"time", 0.7}, {"event", "output"}, {"stream", "stdout"}, {"base64", "/wA="}},
-          Json{{"time", 0.8}, {"event", "exit"}, {"status", 0}, {"stdout_bytes", 2}, {"stderr_bytes", 0}}));
+          Json{{"time", 0.1}, {"event", "exec"}, {"channel", 1}, {"kind", "exec"}, {"command", "cat a"}},
+          Json{{"time", 0.2}, {"event", "output"}, {"channel", 1}, {"stream", "stdout"}, {"data", "ab"}},
+          Json{{"time", 0.25}, {"event", "output"}, {"channel", 1}, {"stream", "stderr"}, {"data", "!"}},
+          Json{
+              {"time", 0.3}, {"event", "output"}, {"channel", 1}, {"stream", "stdout"}, {"data", "\xc3\xa9"}},
+          Json{{"time", 0.4}, {"event", "output"}, {"channel", 1}, {"stream", "stdout"}, {"data", "123"}},
+          Json{{"time", 0.4}, {"event", "truncated"}, {"channel", 1}, {"stream", "stdout"}, {"limit", 8}},
+          Json{{"time", 0.5},
+               {"event", "exit"},
+               {"channel", 1},
+               {"status", 1},
+               {"stdout_bytes", 12},
+               {"stderr_bytes", 5}},
+          Json{{"time", 0.55}, {"event", "closed"}, {"channel", 1}, {"bytes_up", 3}, {"bytes_down", 17}}));
+}
+
+TEST_F(ActivityTest, CommandsSideBySideEachHaveTheirOwnLimit) {
+  auto log = make(4);
+  ASSERT_TRUE(log.exec(1, "exec", "tar c .", milliseconds(100)));
+  ASSERT_TRUE(log.exec(2, "subsystem", "sftp", milliseconds(100)));
+  ASSERT_TRUE(log.output(1, Stream::stdout_, std::string("\xff\x00", 2), milliseconds(200)));
+  ASSERT_TRUE(log.output(2, Stream::stdin_, "abcd", milliseconds(300)));
+  ASSERT_TRUE(log.output(3, Stream::stdout_, "of no command", milliseconds(400)));
+  ASSERT_TRUE(log.exit(1, 0, "KILL", milliseconds(500)));
+  ASSERT_TRUE(log.refused("x11", "the policy says no", milliseconds(600)));
+  EXPECT_FALSE(log.exec(2, "exec", "again", milliseconds(700)));
+  const auto out = lines(log);
+  ASSERT_EQ(out.size(), 6u);
+  EXPECT_EQ(out[2]["base64"], "/wA=");
+  EXPECT_EQ(
+      out[3],
+      (Json{{"time", 0.3}, {"event", "output"}, {"channel", 2}, {"stream", "stdin"}, {"data", "abcd"}}));
+  EXPECT_EQ(out[4], (Json{{"time", 0.5},
+                          {"event", "exit"},
+                          {"channel", 1},
+                          {"signal", "KILL"},
+                          {"stdout_bytes", 2},
+                          {"stderr_bytes", 0}}));
+  EXPECT_EQ(out[5],
+            (Json{{"time", 0.6}, {"event", "refused"}, {"what", "x11"}, {"detail", "the policy says no"}}));
+}
+
+TEST_F(ActivityTest, NoOutputIsKeptWhereNoneIsAskedFor) {
+  auto log = make(0);
+  ASSERT_TRUE(log.exec(1, "exec", "cat", milliseconds(100)));
+  ASSERT_TRUE(log.output(1, Stream::stdout_, "secret", milliseconds(200)));
+  ASSERT_TRUE(log.exit(1, 0, "", milliseconds(300)));
+  const auto out = lines(log);
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[1]["stdout_bytes"], 6);
+}
+
+TEST_F(ActivityTest, CommandsAtOnceAreBounded) {
+  auto log = make();
+  for (Channel channel = 1; channel <= kMostCommands; ++channel)
+    ASSERT_TRUE(log.exec(channel, "exec", "x", milliseconds(1)));
+  EXPECT_FALSE(log.exec(kMostCommands + 1, "exec", "x", milliseconds(2)));
+  ASSERT_TRUE(log.closed(1, 0, 0, milliseconds(3)));
+  EXPECT_TRUE(log.exec(kMostCommands + 1, "exec", "x", milliseconds(4)));
 }
 
 TEST_F(ActivityTest, FilesAndForwards) {
   auto log = make();
-  ASSERT_TRUE(
-      log.file({"write", "/root/\"a\"\n", "", "upload", 12, std::string(64, 'a'), "ok"}, milliseconds(1000)));
-  ASSERT_TRUE(log.file({"rename", "/a", "/b", "", 0, "", "permission denied"}, milliseconds(2000)));
-  ASSERT_TRUE(
-      log.forward({"direct-tcpip", "db:5432", 9, 1'000'000'000'000, milliseconds(1500)}, milliseconds(9000)));
+  ASSERT_TRUE(log.file({2, "write", "/root/\"a\"\n", "", "upload", 12, std::string(64, 'a'), "ok"},
+                       milliseconds(1000)));
+  ASSERT_TRUE(log.file({2, "rename", "/a", "/b", "", 0, "", "permission denied"}, milliseconds(2000)));
+  ASSERT_TRUE(log.forward({3, "direct-tcpip", "db:5432", 9, 1'000'000'000'000, milliseconds(1500)},
+                          milliseconds(9000)));
   EXPECT_THAT(lines(log), ElementsAre(Json{{"time", 1.0},
                                            {"event", "file"},
+                                           {"channel", 2},
                                            {"op", "write"},
                                            {"path", "/root/\"a\"\n"},
                                            {"direction", "upload"},
@@ -250,6 +305,7 @@ TEST_F(ActivityTest, FilesAndForwards) {
                                            {"result", "ok"}},
                                       Json{{"time", 2.0},
                                            {"event", "file"},
+                                           {"channel", 2},
                                            {"op", "rename"},
                                            {"path", "/a"},
                                            {"to_path", "/b"},
@@ -257,6 +313,7 @@ TEST_F(ActivityTest, FilesAndForwards) {
                                            {"result", "permission denied"}},
                                       Json{{"time", 9.0},
                                            {"event", "forward"},
+                                           {"channel", 3},
                                            {"kind", "direct-tcpip"},
                                            {"destination", "db:5432"},
                                            {"bytes_up", 9},

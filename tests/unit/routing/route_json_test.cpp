@@ -12,12 +12,14 @@ TEST(RouteJson, ReadsEverything) {
     "env": "demo", "generation": 7, "kind": "vm", "state": "stopped", "address": "10.1.2.3",
     "created_at": "2026-02-02T10:30:00.123456789+08:00",
     "ssh": {"listen_port": 50022, "target_port": 2222, "mode": "audited", "host_keys": ["ssh-ed25519 AAAA"],
-            "users": [{"name": "root", "verifier": "$6$x", "authorized_keys": ["ssh-ed25519 BBBB me"]}]},
+            "users": [{"name": "root", "verifier": "$6$x", "authorized_keys": ["ssh-ed25519 BBBB me"],
+                       "totp": true}],
+            "forbid": ["x11", "pty"], "record_input": true, "force_command": "top"},
     "http": [{"port": 8888, "target_port": 18888}, {"port": 443, "scheme": "https", "access": "private"}],
     "tcp": [{"listen_port": 50033, "target_port": 3389, "service": "rdp"}],
     "allow_from": ["192.0.2.0/24", "2001:db8::/32"],
     "limits": {"connections": 10, "requests_per_second": 20, "bandwidth": 5000000000},
-    "something_newer": {"a": 1}})");
+    "wake": true, "owner": "ada", "something_newer": {"a": 1}})");
   ASSERT_TRUE(spec) << spec.error().message;
   EXPECT_EQ(spec->generation, 7u);
   EXPECT_EQ(spec->kind, Kind::vm);
@@ -37,6 +39,11 @@ TEST(RouteJson, ReadsEverything) {
   ASSERT_EQ(services.ssh_users.size(), 1u);
   EXPECT_EQ(services.ssh_users[0].verifier, "$6$x");
   EXPECT_EQ(services.ssh_host_keys.size(), 1u);
+  EXPECT_TRUE(services.ssh_users[0].totp && services.ssh_record_input && services.wake);
+  EXPECT_EQ(services.ssh_forbid, bit_of(SshForbid::x11) | bit_of(SshForbid::pty));
+  EXPECT_TRUE(services.forbids(SshForbid::pty) && !services.forbids(SshForbid::agent));
+  EXPECT_EQ(services.ssh_force_command, "top");
+  EXPECT_EQ(services.owner, "ada");
 }
 
 TEST(RouteJson, OnlyTheAddressIsNeeded) {
@@ -83,6 +90,11 @@ const BadCase kBadRoutes[] = {
     {R"({"address":"10.0.0.1","ssh":{"mode":"open"}})", "ssh.mode: \"open\" is none of"},
     {R"({"address":"10.0.0.1","ssh":{"users":[{}]}})", "ssh.users[0].name: is missing"},
     {R"({"address":"10.0.0.1","ssh":{"host_keys":[1]}})", "ssh.host_keys[0]: is not a string"},
+    {R"({"address":"10.0.0.1","ssh":{"forbid":["x12"]}})", "ssh.forbid[0]: \"x12\" is none of agent, x11"},
+    {R"({"address":"10.0.0.1","ssh":{"forbid":[null]}})", "ssh.forbid[0]: is not a string"},
+    {R"({"address":"10.0.0.1","ssh":{"forbid":"x11"}})", "ssh.forbid: is not a list"},
+    {R"({"address":"10.0.0.1","ssh":{"record_input":1}})", "ssh.record_input: is neither true nor false"},
+    {R"({"address":"10.0.0.1","wake":"yes"})", "wake: is neither true nor false"},
     {R"({"address":"10.0.0.1","http":{}})", "http: is not a list"},
     {R"({"address":"10.0.0.1","http":[8888]})", "http[0]: is not an object"},
     {R"({"address":"10.0.0.1","http":[{}]})", "http[0].port: is missing"},
@@ -148,8 +160,11 @@ TEST(RouteJson, WritesWhatItReads) {
       R"({"address":"10.0.0.1"})", R"({"address":"10.0.0.1","http":[]})",
       R"({"generation":18446744073709551615,"kind":"pod","state":"error","address":"fd00::1",
           "created_at":"2026-02-02T10:30:00Z","allow_from":["10.0.0.0/8","::/0"],"limits":{"bandwidth":1},
-          "ssh":{"listen_port":50000,"mode":"audited","users":[{"name":"r\"oot","verifier":"v"}],
-                 "host_keys":["k"]},
+          "ssh":{"listen_port":50000,"mode":"audited","users":[{"name":"r\"oot","verifier":"v","totp":true}],
+                 "host_keys":["k"],"record_input":true,"force_command":"a \"b\"",
+                 "forbid":["agent","x11","local_forwarding","remote_forwarding","unix_forwarding","sftp",
+                           "exec","shell","pty"]},
+          "wake":true,"owner":"ada",
           "http":[{"port":80,"target_port":81,"scheme":"https","access":"private"}],
           "tcp":[{"listen_port":5900,"target_port":5901,"service":"vnc"}]})"};
   for (const char* text : texts) {

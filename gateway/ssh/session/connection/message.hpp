@@ -28,6 +28,11 @@ inline constexpr std::uint8_t kData = 94, kExtendedData = 95, kEof = 96, kClose 
 inline constexpr std::uint8_t kRequest = 98, kSuccess = 99, kFailure = 100;
 }  // namespace message
 
-enum class OpenFailure : std::uint32_t { prohibited = 1, connect_failed = 2, unknown_type = 3, resource_shortage = 4 };
+enum class OpenFailure : std::uint32_t {
+  prohibited = 1,
+  connect_failed = 2,
+  unknown_type = 3,
+  resource_shortage = 4
+};
 
 }  // namespace envgate::ssh::session

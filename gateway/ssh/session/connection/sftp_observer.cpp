@@ -173,7 +173,7 @@ void SftpObserver::tell_movement(File& file, bool written, const std::string& re
   event.direction = written ? "upload" : "download";
   event.bytes = movement.bytes;
   // The target has taken all that was hashed, or it has given all that it has.
-  const bool whole = written ? movement.bytes == movement.hash.size()
+  const bool whole = written ? movement.bytes == movement.hash.size() && !file.keeps_old
                              : std::min(movement.ends_at, file.size) <= movement.hash.size();
   if (result == "ok" && whole) event.sha256 = movement.hash.hexadecimal();
   event.result = result;

@@ -33,6 +33,8 @@ class SftpObserver final : public FileObserver {
   struct File {
     std::string path;
     bool directory = false, reads = false, writes = false;
+    bool keeps_old =
+        false;  // it was not emptied: what is behind the bytes written may be what it held before
     Movement read, written;
     std::uint64_t size = ~std::uint64_t{0};  // as the target told it, where it did
     std::string failure;                     // the first one

@@ -102,8 +102,8 @@ bool SftpObserver::read_open(bool directory, auth::Reader body, Request& request
   if (directory || !body.uint32(flags)) return directory || file.path.size() == kPathMax;
   file.reads = (flags & kFlagRead) != 0;
   file.writes = (flags & kFlagWrite) != 0;
-  // What is in the file already may stay in it: then what is written is not the whole.
-  if ((flags & kFlagAppend) != 0 || (flags & (kFlagTruncate | kFlagNew)) == 0) file.written.hash.give_up();
+  if ((flags & kFlagAppend) != 0) file.written.hash.give_up();
+  file.keeps_old = (flags & (kFlagTruncate | kFlagNew)) == 0;
   if (!stat_path_.empty() && stat_path_ == file.path) file.size = stat_size_;
   return true;
 }
@@ -131,14 +131,17 @@ bool SftpObserver::read_named(std::uint8_t type, auth::Reader body, Request& req
   return read_path(body, request.path);
 }
 
-// A file's length that is set cuts or lengthens what was written.
+// A file's length that is set cuts or lengthens what was written; set to just that, as OpenSSH's scp does at
+// the end, it cuts off what the file held before.
 bool SftpObserver::read_setstat(const char* operation, auth::Reader body, Request& request) {
   request.kind = Kind::named;
   request.operation = operation;
   std::uint32_t flags;
   std::uint64_t size;
-  if (request.file != nullptr && body.uint32(flags) && (flags & kHasSize) != 0 &&
-      (!body.uint64(size) || size != request.file->written.hash.size()))
+  if (request.file == nullptr || !body.uint32(flags) || (flags & kHasSize) == 0) return true;
+  if (body.uint64(size) && size == request.file->written.hash.size())
+    request.file->keeps_old = false;
+  else
     request.file->written.hash.give_up();
   return true;
 }

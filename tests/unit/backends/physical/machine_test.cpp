@@ -115,6 +115,10 @@ TEST(Scan, TakesKeysAndNothingElse) {
   std::string many;
   for (int i = 0; i < 100; ++i) many += "h ssh-rsa AAAAAAAAAAAAAAAAAAAA" + std::to_string(i) + "\n";
   EXPECT_EQ(parse_scan(many).size(), 16u);
+  EXPECT_EQ(parse_scanned_server("x\n# 192.0.2.7:22 SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "OpenSSH_9.2p1");
+  EXPECT_EQ(parse_scanned_server("# [::1]:22 SSH-2.0-dropbear"), "dropbear");
+  EXPECT_EQ(parse_scanned_server("192.0.2.7 SSH-2.0-no comment"), "");
+  EXPECT_LE(parse_scanned_server("# a SSH-2.0-" + std::string(5000, 'x')).size(), 100u);
 }
 
 TEST(Verified, OnlyWhatMayBeThere) {

@@ -54,7 +54,7 @@ TEST_P(StoreTest, OpensTwiceAtOnceAndRefusesANewerSchema) {
   threads.clear();
   EXPECT_EQ(opened, 4);
   Database database = open();
-  EXPECT_EQ(count(database, "schema_versions"), 1);
+  EXPECT_EQ(count(database, "schema_versions"), 2) << "each version once";
   ASSERT_TRUE(database.transaction([](Transaction& t) -> Result<void> {
     t.sql << "INSERT INTO schema_versions VALUES (99, 0)";
     return {};
@@ -62,6 +62,33 @@ TEST_P(StoreTest, OpensTwiceAtOnceAndRefusesANewerSchema) {
   auto refused = Database::open(url_);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("newer program"), std::string::npos) << refused.error().message;
+}
+
+// As a version 1 program left it: without what version 2 has added.
+TEST_P(StoreTest, AnOlderDatabaseIsBroughtToThisVersionWithItsRows) {
+  {
+    Database database = open();
+    ASSERT_TRUE(database.transaction([](Transaction& t) -> Result<void> {
+      Environment e;
+      e.id = "old";
+      e.owner = "ada";
+      insert_environment(t, e);
+      for (const char* column : {"verifier", "onward_key", "host_keys", "ssh_server", "host_keys_instance"})
+        t.sql << std::string("ALTER TABLE environments DROP COLUMN ") + column;
+      for (const char* table : {"shares", "owner_keys", "owners", "ssh_authority"})
+        t.sql << std::string("DROP TABLE ") + table;
+      t.sql << "DELETE FROM schema_versions WHERE version = 2";
+      return {};
+    }));
+  }
+  Database database = open();
+  EXPECT_EQ(count(database, "schema_versions"), 2);
+  const auto old = database.read(
+      [](Transaction& t) -> Result<std::optional<Environment>> { return find_environment(t, "old"); });
+  ASSERT_TRUE(old && *old);
+  EXPECT_EQ((*old)->owner, "ada");
+  EXPECT_EQ((*old)->host_keys, "[]");
+  EXPECT_EQ((*old)->verifier, "");
 }
 
 TEST_P(StoreTest, AReleasedPortRestsBeforeItIsLeasedAgain) {

@@ -19,8 +19,8 @@ using Events = std::vector<RecordEvent>;
 class Recorded : public test::TwoEnds {
  protected:
   void SetUp() override { with({}); }
-  void with(const monitor::Policy& policy) {
-    use(policy);
+  void with(const monitor::Policy& used) {
+    use(used);
     events.clear();
     open_session(1);
   }

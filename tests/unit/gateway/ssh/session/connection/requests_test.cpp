@@ -11,8 +11,8 @@ using test::msg;
 class Requests : public test::TwoEnds {
  protected:
   void SetUp() override { with({}); }
-  void with(const monitor::Policy& policy) {
-    use(policy);
+  void with(const monitor::Policy& used) {
+    use(used);
     open_session(1);
     events.clear();
   }

@@ -153,6 +153,14 @@ TEST_F(Sftp, OnlyTheWholeFileHasAHash) {
   EXPECT_EQ(closed(), download(2, ""));
 }
 
+TEST_F(Sftp, AFileThatIsCutToWhatWasWrittenIsWhole) {
+  opened(2 | 8);  // not emptied, as OpenSSH's scp has it
+  client(write(2, 0, "abc") + packet(10, numbered(3).string("h").uint32(1).uint64(3)));
+  target(status(2) + status(3));
+  EXPECT_EQ(told().operation, "setstat");
+  EXPECT_EQ(closed(), upload(3, kHashOfAbc));
+}
+
 TEST_F(Sftp, WhatFailedIsTold) {
   client(open(1, "/f", kPut));
   target(status(1, 3));

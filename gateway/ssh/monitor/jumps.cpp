@@ -1,0 +1,75 @@
+#include <sys/socket.h>
+
+#include "gateway/metrics.hpp"
+#include "gateway/ssh/monitor/session_monitor.hpp"
+
+namespace envgate::ssh::monitor {
+namespace {
+
+using gateway::Lookup;
+
+constexpr std::uint32_t kSshPort = 22;
+
+}  // namespace
+
+// Whether this customer may go there: it is the environment that he named, or his key is authorized there.
+bool SessionMonitor::may_pass_on(const routing::Route& route, std::uint32_t port) const {
+  const bool port_of_ssh = port == kSshPort || port == route.ssh.listen_port;
+  const bool named = route_ && route_->env == route.env;
+  const bool authorized =
+      !identity_.key_blob.empty() && audited_.keys.authorized(route.env, identity_.key_blob);
+  return port_of_ssh && (named || authorized);
+}
+
+// A connected socket to where `asked` leads, or why there is none.
+loop::Task<Fd> SessionMonitor::way_to(Jump asked, std::string& refusal) {
+  refusal =
+      "there is no environment " + asked.host + " for you here";  // the same for all that one may not know
+  std::optional<routing::EnvId> env = routing::EnvId::parse_folded(asked.host);
+  if (const auto name = worker_.shared.domain.parse(asked.host);
+      name && name->kind == routing::HostName::Kind::ssh)
+    env = name->env;
+  if (!env) co_return Fd();
+  const Lookup lookup = co_await gateway::find_route(worker_, *env);
+  if (lookup.outcome != Lookup::Outcome::found || !may_pass_on(*lookup.route, asked.port)) co_return Fd();
+  const routing::Route& route = *lookup.route;
+  if (route.ssh.mode == routing::SshMode::audited) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) co_return Fd();
+    Fd outer(ends[0]);
+    worker_.serve(watch_over(worker_, Arrival{arrival_.via, arrival_.peer, lookup.route, {}, Fd(ends[1])}));
+    co_return outer;
+  }
+  refusal = "environment " + route.env.str() + " is " + std::string(to_string(route.state));
+  if (route.state != routing::State::running) co_return Fd();
+  refusal = "environment " + route.env.str() + " does not allow your address";
+  if (!route.services().allow_from.empty() &&
+      !any_contains(route.services().allow_from, arrival_.peer.address))
+    co_return Fd();
+  refusal = "environment " + route.env.str() + " has too many connections; try again later";
+  gateway::Permit permit;
+  if (worker_.shared.guard.admit(route.env, route.services().limits.connections, worker_.reactor.now(),
+                                 permit) != gateway::Refusal::none)
+    co_return Fd();
+  refusal = "environment " + route.env.str() + " refuses the connection, or does not answer";
+  net::Socket target;
+  auto connected = co_await net::connect(worker_.reactor, route.ssh_target(),
+                                         worker_.reactor.after(worker_.settings->timeouts.connect), target);
+  if (!connected) co_return Fd();
+  jump_permits_.push_back(std::move(permit));
+  refusal.clear();
+  co_return target.release();
+}
+
+loop::Task<void> SessionMonitor::pass_on(Jump asked) {
+  const std::uint32_t id = asked.id;
+  const std::string host = asked.host;
+  std::string refusal;
+  const Fd socket = co_await way_to(std::move(asked), refusal);
+  const bool open = static_cast<bool>(socket);
+  if (!open) gateway::Metrics::refused("jump_refused");
+  log_jump(host, refusal);
+  send(JumpAnswer{id, open ? "" : refusal}, open ? socket.get() : -1);
+}
+
+}  // namespace envgate::ssh::monitor
