@@ -9,10 +9,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from harness import wait_for
-from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, GLOBAL_REQUEST,
-                                 KEXINIT, OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST, REQUEST_FAILURE,
-                                 REQUEST_SUCCESS, SUCCESS, WINDOW_ADJUST, Client, Ended, Fields, message,
-                                 string, uint32)
+from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, DISCONNECT, EOF, EXTENDED_DATA, FAILURE,
+                                 GLOBAL_REQUEST, KEXINIT, OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST,
+                                 REQUEST_FAILURE, REQUEST_SUCCESS, SUCCESS, WINDOW_ADJUST, Client, Ended,
+                                 Fields, message, string, uint32)
 from harness.ssh_scene import MEBIBYTE, cpu_seconds, memory, stat_fields
 
 pytestmark = pytest.mark.usefixtures("untouched")
@@ -338,6 +338,12 @@ def test_floods_in_a_jump_session_whose_answers_nobody_reads(scene):
 
 
 # -- words in the log
+
+@pytest.mark.parametrize("text", [b"", b"bye", b"x" * 30_000])
+def test_a_farewell_is_no_violation(customer, text):
+    customer.send(message(DISCONNECT, uint32(11), string(text), string(b"")))
+    assert customer.line()["status"] == "success"
+
 
 FORGED = b"a\nb\r\n{\"event\":\"forged\"}\n\x1b[2J\"\\\x7f\xff\xfe"
 
