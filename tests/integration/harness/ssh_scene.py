@@ -166,7 +166,7 @@ class Scene:
         keeper, counts, rss, crashes = before
         assert self.gateway.process.alive() and self.keeper() == keeper
         wait_for(lambda: all(now <= counts[what] for what, now in self.counts().items()),
-                 lambda: f"before: {counts}, now: {self.counts()}", 15)
+                 lambda: f"before: {counts}, now: {self.counts()}", 40)
         assert self.crashes() == crashes, self.gateway.process.tail()
         if self.gateway.memory_means_something():
             wait_for(lambda: self.gateway.rss() < rss + 12 * MEBIBYTE,
