@@ -260,8 +260,9 @@ Result<settings::Changes> Gateway::reload(const settings::Texts* api) {
   const auto loaded = next && key ? load_certificates(next->settings->values) : Result<void>();
   if (!next || !key || !loaded) {
     the_metrics().reloads_bad.add();
-    const std::string why = !next ? settings::to_text("envgate", next.error())
-                            : !key ? key.error().message : loaded.error().message;
+    const std::string why = !next  ? settings::to_text("envgate", next.error())
+                            : !key ? key.error().message
+                                   : loaded.error().message;
     log::error("reload_failed").text("error", why).text("consequence", "the old settings stay in force");
     return fail(why);
   }

@@ -1,5 +1,5 @@
-"""A plane, its gateway with audited sessions, and customers who come through it with OpenSSH's own programs. What
-they know of host keys is what `envctl gateway ssh-keys` prints."""
+"""A plane, its gateway with audited sessions, and customers who come through it with OpenSSH's own programs.
+What they know of host keys is what `envctl gateway ssh-keys` prints."""
 import base64
 import hashlib
 import hmac
@@ -47,7 +47,8 @@ class Scene:
         self.plane.allow("ada")
         audited = {"host_key_file": f"{directory}/ssh_host_key", "bind": f"127.0.0.1:{ENTRY_PORT}",
                    "penalties": {"enabled": False}}
-        records = {"directory": f"{directory}/records", "key_file": f"{directory}/record.key", "min_free": "1MiB"}
+        records = {"directory": f"{directory}/records", "key_file": f"{directory}/record.key",
+                   "min_free": "1MiB"}
         self.gateway = Gateway(self.plane, directory, settings={
             "ssh": {"audited": {**audited, **settings.pop("audited", {})}}, "audit": {"records": records},
             **settings})
@@ -74,8 +75,8 @@ class Scene:
 
     def envctl(self, *words, check=True):
         """What it printed; without `check`, nothing where it failed."""
-        done = subprocess.run([f"{BIN}/envctl", *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=60,
+        done = subprocess.run([f"{BIN}/envctl", *map(str, words)], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60,
                               env={**os.environ, "ENVGATE_ADMIN_SOCKET": str(self.gateway.admin),
                                    "ENVGATE_CONTROL_SOCKET": str(self.plane.socket)})
         assert done.returncode == 0 or not check, f"{words}: {done.stdout}{done.stderr}"
@@ -110,14 +111,15 @@ class Scene:
         return wait_for(closed, f"{count} records of {environment} are closed")
 
     def closed_record(self, environment, before=()):
-        """The one that was not among those `before`, once it is closed. (Of one second, any may be listed first.)"""
+        """The one that was not among those `before`, once it is closed. (Of one second any is the first.)"""
         known = {record["id"] for record in before}
         found = self.closed_records(environment, len(known) + 1)
         return next(record for record in found if record["id"] not in known)
 
     def verify(self, record):
         """(exit status, what it says)."""
-        done = subprocess.run([f"{BIN}/envctl", "session", "verify", record["id"], "--socket", self.gateway.admin,
+        done = subprocess.run([f"{BIN}/envctl", "session", "verify", record["id"], "--socket",
+                               self.gateway.admin,
                                "--key", f"{self.directory}/record.key.pub"], capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
@@ -175,22 +177,21 @@ class Scene:
         return ["ssh", *self.options(made, key), *options, "root@127.0.0.1", *words]
 
     def run(self, argv, password="", codes=(), check=True, seconds=60, data=None):
-        done = subprocess.run([str(word) for word in argv], env=self.environ(password, codes), timeout=seconds,
-                              capture_output=True, text=True, **({"input": data} if data is not None else
-                                                                {"stdin": subprocess.DEVNULL}))
+        done = subprocess.run([str(word) for word in argv], env=self.environ(password, codes), text=True,
+                              input=data or "", timeout=seconds, capture_output=True)
         assert not check or done.returncode == 0, f"{argv}: {done.returncode} {done.stdout} {done.stderr}"
         return done
 
     def ssh(self, made, *words, key=None, options=(), check=True, **more):
         """By key, or by the environment's password."""
         password = "" if key else made["ssh_password"]
-        return self.run(self.argv(made, *words, key=key, options=options), check=check, **{"password": password,
-                                                                                          **more})
+        return self.run(self.argv(made, *words, key=key, options=options), check=check,
+                        **{"password": password, **more})
 
     def open(self, argv, password=""):
         """A session that goes on: its ends are pipes."""
-        return subprocess.Popen([str(word) for word in argv], env=self.environ(password), stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen([str(word) for word in argv], env=self.environ(password),
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 class Cat:

@@ -20,7 +20,8 @@ class Gateway:
         self.ca = directory / "tls.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                         "-nodes", "-days", "2", "-subj", "/CN=test", "-addext",
-                        "subjectAltName=DNS:*.container.localhost,DNS:*.ssh.localhost", "-keyout", directory / "tls.key", "-out",
+                        "subjectAltName=DNS:*.container.localhost,DNS:*.ssh.localhost", "-keyout",
+                        directory / "tls.key", "-out",
                         self.ca], check=True, capture_output=True)
         self.config = directory / "gateway.yaml"
         self.environment = {**os.environ, **environment}

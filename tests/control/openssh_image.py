@@ -1,5 +1,5 @@
-"""The image of conf/demo with OpenSSH's sshd in dropbear's place, of this machine's packages, and with what its
-sessions may run: the page, scp, ssh-add, and an xauth that takes every cookie."""
+"""The image of conf/demo with OpenSSH's sshd in dropbear's place, of this machine's packages, and with what
+its sessions may run: the page, scp, ssh-add, and an xauth that takes every cookie."""
 import io
 import sys
 import tarfile
@@ -32,7 +32,8 @@ def make(socket):
     files = {**demo_image.FILES, "etc/ssh/sshd_config": CONFIG}
     files["etc/passwd"] += "sshd:x:100:65534::/run/sshd:/bin/false\n"
     files["etc/shadow"] += "sshd:!:19000:0:99999:7:::\n"
-    programs = [*demo_image.PROGRAMS, "/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/usr/bin/ssh-add", "/usr/bin/scp"]
+    programs = [*demo_image.PROGRAMS, "/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/usr/bin/ssh-add",
+                "/usr/bin/scp"]
     directories = {**demo_image.DIRECTORIES, "run/sshd": 0o755, "etc/ssh": 0o755}
     with mock.patch.multiple(demo_image, FILES=files, PROGRAMS=programs, DIRECTORIES=directories):
         archive = with_file(demo_image.archive(), "usr/bin/xauth", b"#!/bin/sh\ncat >/dev/null\n")

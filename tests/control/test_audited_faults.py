@@ -1,5 +1,5 @@
-"""One part of an audited session dies: what lives on, what those who are there and those who come are told, and what
-is found in the record."""
+"""One part of an audited session dies: what lives on, what those who are there and those who come are told,
+and what is found in the record."""
 import json
 import os
 import signal
@@ -61,7 +61,7 @@ def test_the_control_plane_dies(scene):
     cat.check(b"it goes on\n")
     done = scene.ssh(made, "true", key=made["key"], check=False)
     assert done.returncode == 255
-    assert f"environment {made['id']} cannot be logged in to now: the control plane does not answer" in done.stderr
+    assert f"{made['id']} cannot be logged in to now: the control plane does not answer" in done.stderr
     wrong = scene.ssh(made, "true", password="wrong", check=False)
     assert "control plane" not in wrong.stderr, "who he is is known without it"
     scene.plane.start()
@@ -85,8 +85,8 @@ def test_a_session_process_dies(scene):
     assert status == 255
     for bystander in bystanders:
         bystander.check()
-    record = wait_for(lambda: next((record for record in scene.records(env=made["id"]) if record.get("ended")), None),
-                      "its record is closed")
+    record, = wait_for(lambda: [record for record in scene.records(env=made["id"]) if record.get("ended")],
+                       "its record is closed")
     assert record["reason"] == "session_lost"
     assert scene.verify(record)[0] == 0
     assert sum("ended" not in record or not record["ended"] for record in scene.records()) == 2

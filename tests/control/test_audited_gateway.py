@@ -1,6 +1,6 @@
-"""Both programs, audited: control makes the environments and gives the credentials, the gateway authenticates the
-customers, who come by every way with OpenSSH's own programs. What they may do there: test_audited_policy.py; what
-goes wrong: test_audited_faults.py."""
+"""Both programs, audited: control makes the environments and gives the credentials, the gateway authenticates
+the customers, who come by every way with OpenSSH's own programs. What they may do there:
+test_audited_policy.py; what goes wrong: test_audited_faults.py."""
 import hashlib
 import json
 import os
@@ -50,8 +50,8 @@ def test_by_the_port_that_all_share(scene, made):
     for name in (f"root+{made['id']}", made["id"]):
         by_key = scene.run(["ssh", *scene.options(key=made["key"]), f"{name}@gw", "hostname"])
         assert by_key.stdout.strip() == made["id"]
-        by_password = scene.run(["ssh", *scene.options(), f"{name}@gw", "hostname; exit 3"], made["ssh_password"],
-                                check=False)
+        by_password = scene.run(["ssh", *scene.options(), f"{name}@gw", "hostname; exit 3"],
+                                made["ssh_password"], check=False)
         assert (by_password.returncode, by_password.stdout.strip()) == (3, made["id"])
     nobody = scene.run(["ssh", *scene.options(), f"nobody+{made['id']}@gw", "true"], made["ssh_password"],
                        check=False)
@@ -90,7 +90,8 @@ def test_files_by_both_of_scps_protocols(scene, made):
         scene.run([*scp, there, back])
         assert back.read_bytes() == content
         back.unlink()
-    wait_for(lambda: all(record.get("ended") for record in scene.records(env=made["id"])), "records are closed")
+    wait_for(lambda: all(record.get("ended") for record in scene.records(env=made["id"])),
+             "records are closed")
     moved = [event for record in scene.records(env=made["id"]) for event in scene.events_of(record)
              if event.get("sha256") == hashlib.sha256(content).hexdigest()]
     assert sorted(event["direction"] for event in moved) == sorted(["upload", "download"] * len(ways)), moved
@@ -107,7 +108,7 @@ def test_the_customers_password_is_for_the_gateway_alone(scene, made):
     given = [json.loads(line["after"]) for line in lines]
     assert {line["credential"] for line in given} == \
         {"certificate" if made["server"] == "openssh" else "private_key"}
-    assert all(line["customer"].startswith(("root/", "root+", made["id"], "root/SHA256")) for line in given), given
+    assert {line["customer"].split("/")[0] for line in given} == {"root", f"root+{made['id']}", made["id"]}
     assert {line["result"] for line in lines} == {"given"}
 
 
@@ -129,7 +130,8 @@ def test_known_hosts_as_an_operator_has_them(scene, made):
     assert told["public_key"].split()[1] in scanned and told["entry"] == made["id"]
     assert told["user_ca"] is None, "control has the authority"
     shared = json.loads(scene.envctl("gateway", "ssh-keys", "-o", "json"))
-    assert shared["entry"] is None and shared["names"] == [f"[localhost]:{ENTRY_PORT}", f"[*.localhost]:{ENTRY_PORT}"]
+    assert shared["entry"] is None and shared["names"] == [f"[localhost]:{ENTRY_PORT}",
+                                                           f"[*.localhost]:{ENTRY_PORT}"]
     assert shared["public_key"] != told["public_key"]
     assert scene.envctl("gateway", "ssh-keys", "absent", check=False) == ""
 
@@ -156,8 +158,8 @@ def test_keys_of_owners_come_and_go(scene):
 
 
 def sign(scene, key, principal, *more):
-    subprocess.run(["ssh-keygen", "-q", "-s", scene.directory / "user_ca", "-I", "ada@customer", "-n", principal,
-                    "-V", "+1h", *more, f"{key}.pub"], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-s", scene.directory / "user_ca", "-I", "ada@customer", "-n",
+                    principal, "-V", "+1h", *more, f"{key}.pub"], check=True)
 
 
 def test_certificates_of_customers(scene, made):
@@ -173,7 +175,8 @@ def test_certificates_of_customers(scene, made):
     sign(scene, key, made["id"], "-O", "force-command=echo forced")
     assert log_in().stdout == "forced\n"
     sign(scene, key, made["id"], "-O", "no-pty")
-    refused = scene.run(scene.argv(made, "hostname", key=key, options=["-tt", *with_certificate]), check=False)
+    refused = scene.run(scene.argv(made, "hostname", key=key, options=["-tt", *with_certificate]),
+                        check=False)
     assert "PTY allocation request failed" in refused.stderr
 
 
@@ -193,7 +196,8 @@ def test_one_time_codes(scene):
                        f"PreferredAuthentications={'publickey' if key else 'password'},keyboard-interactive"]
         words = ["ssh", *interactive, *scene.options(made, key)[:2], "-o", "IdentityAgent=none"]
         words += ["-i", key] if key else ["-o", "PubkeyAuthentication=no"]
-        words += ["-o", f"HostKeyAlias=[{made['id']}.ssh.localhost]:{made['ssh_port']}", "-p", made["ssh_port"]]
+        words += ["-o", f"HostKeyAlias=[{made['id']}.ssh.localhost]:{made['ssh_port']}", "-p",
+                  made["ssh_port"]]
         return scene.run([*words, "root@127.0.0.1", "hostname"],
                          made["ssh_password"] if password is None else password, codes, check=False)
     step = int(time.time()) // 30
@@ -201,7 +205,7 @@ def test_one_time_codes(scene):
     first, second, third = (code_of(secret, step + more) for more in (-1, 0, 1))
     assert log_in(first).stdout.strip() == made["id"], "the password, and a code"
     assert log_in(first, first, first).returncode == 255, "a code that was used"
-    assert log_in("000000", second, key=key).stdout.strip() == made["id"], "a key, and at the second try a code"
+    assert log_in("000000", second, key=key).stdout.strip() == made["id"], "a key, and the second code"
     assert log_in("12345", "abcdef", "", key=key).returncode == 255
     assert log_in(third, password="wrong").returncode == 255
     lines = scene.log("ssh_login")
@@ -225,14 +229,15 @@ def test_the_mode_is_switched_while_a_session_lives(scene):
     alias = f"[{made['id']}.ssh.localhost]:{made['ssh_port']}"
     audited = scene.known.read_text()
     scene.known.write_text(f"{alias} {target[1]} {target[2]}\n")
-    assert scene.ssh(made, "hostname").stdout.strip() == made["id"], "with the target's own key and his password"
-    refused = subprocess.run([f"{os.environ['TESTED_BIN']}/envctl", "gateway", "ssh-keys", made["id"], "--socket",
+    done = scene.ssh(made, "hostname")
+    assert done.stdout.strip() == made["id"], "with the target's own key and his password"
+    refused = subprocess.run([f"{os.environ['TESTED_BIN']}/envctl", "gateway", "ssh-keys", made["id"],
+                              "--socket",
                               scene.gateway.admin], capture_output=True, text=True)
     assert refused.returncode == 4 and "passthrough" in refused.stderr
     scene.known.write_text(audited)
     scene.plane.do("PATCH", path, {"spec": {"ssh": {"mode": "audited"}}})
-    scene.settled(made["id"], lambda route: route["ssh"]["mode"] == "audited" and route["ssh"].get("host_keys"),
-                  "it is audited")
+    scene.settled(made["id"], lambda route: route["ssh"].get("host_keys"), "it is audited")
     assert scene.ssh(made, "hostname").stdout.strip() == made["id"]
     cat.check(b"and here\n")
     cat.leave()
@@ -243,10 +248,12 @@ def test_the_mode_is_switched_while_a_session_lives(scene):
 def test_rebuilt_it_has_another_host_key_and_works(scene, made):
     before = scene.route(made["id"])["ssh"]["host_keys"]
     scene.plane.do("POST", f"/api/environments/{made['id']}/rebuild")
-    scene.settled(made["id"], lambda route: route["ssh"].get("host_keys") not in (None, [], before), "pinned anew")
+    scene.settled(made["id"], lambda route: route["ssh"].get("host_keys") not in (None, [], before),
+                  "pinned anew")
     assert scene.ssh(made, "hostname", key=made["key"]).stdout.strip() == made["id"]
     scene.plane.do("POST", f"/api/environments/{made['id']}/restart")
-    wait_for(lambda: scene.ssh(made, "hostname", check=False).stdout.strip() == made["id"], "after a restart, too")
+    wait_for(lambda: scene.ssh(made, "hostname", check=False).stdout.strip() == made["id"],
+             "after a restart, too")
 
 
 def change_host_key(made):

@@ -1,5 +1,5 @@
-"""What the policy of an audited environment forbids is not to be had by any way to it; what it permits is. Control
-tells the gateway, whose sessions keep to it; the target is OpenSSH, which would do it all."""
+"""What the policy of an audited environment forbids is not to be had by any way to it; what it permits is.
+Control tells the gateway, whose sessions keep to it; the target is OpenSSH, which would do it all."""
 import contextlib
 import http.server
 import json
@@ -47,9 +47,11 @@ class Ways:
         threading.Thread(target=self.home.serve_forever, daemon=True).start()
         self.home_port = self.home.server_address[1]
         self.agent = scene.directory / "agent"
-        self.agent_process = subprocess.Popen(["ssh-agent", "-D", "-a", self.agent], stdout=subprocess.DEVNULL)
+        self.agent_process = subprocess.Popen(["ssh-agent", "-D", "-a", self.agent],
+                                              stdout=subprocess.DEVNULL)
         wait_for(self.agent.exists, "the agent listens")
-        subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(self.agent)}, check=True)
+        subprocess.run(["ssh-add", "-q", key], env={**os.environ, "SSH_AUTH_SOCK": str(self.agent)},
+                       check=True)
 
     def close(self):
         self.home.shutdown()
@@ -98,15 +100,17 @@ class Ways:
 
     def exec(self):
         there = f"root@127.0.0.1:old{os.getpid()}"
-        copy = self.scene.run(["scp", "-q", "-O", *self.scene.options(self.made, self.key), self.scene.config, there],
-                              check=False)
+        copy = self.scene.run(["scp", "-q", "-O", *self.scene.options(self.made, self.key), self.scene.config,
+                               there], check=False)
         return {"exec": self.run("echo did").stdout == "did\n", "scp -O": copy.returncode == 0,
                 "with a pty": "did" in self.run("echo did", options=["-tt"]).stdout}
 
     def sftp(self):
         options = self.scene.options(self.made, self.key)
-        copy = self.scene.run(["scp", "-q", "-s", *options, self.scene.config, "root@127.0.0.1:new"], check=False)
-        listed = self.scene.run(["sftp", "-q", "-b", "-", *options, "root@127.0.0.1"], data="ls -a\n", check=False)
+        copy = self.scene.run(["scp", "-q", "-s", *options, self.scene.config, "root@127.0.0.1:new"],
+                              check=False)
+        listed = self.scene.run(["sftp", "-q", "-b", "-", *options, "root@127.0.0.1"], data="ls -a\n",
+                                check=False)
         return {"scp -s": copy.returncode == 0, "sftp": listed.returncode == 0}
 
     def pty(self):
@@ -121,7 +125,8 @@ class Ways:
         options = ["-A", "-o", f"IdentityAgent={self.agent}"]
         done = self.run("ssh-add -l", options=options, environ=environ)
         return {"exec": "SHA256:" in done.stdout,
-                "shell": "SHA256:" in self.run(options=["-T", *options], environ=environ, data="ssh-add -l\n").stdout}
+                "shell": "SHA256:" in self.run(options=["-T", *options], environ=environ,
+                                               data="ssh-add -l\n").stdout}
 
     def x11(self):
         environ = {"DISPLAY": "127.0.0.1:99"}
@@ -136,7 +141,8 @@ class Ways:
         with self.forwarding("-L", f"{port}:127.0.0.1:8888", "-D", str(socks)) as up:
             assert up
             had["-L"] = b"You have reached" in self.get(f"http://127.0.0.1:{port}/")
-            had["-D"] = b"You have reached" in self.get("--socks5", f"127.0.0.1:{socks}", "http://127.0.0.1:8888/")
+            had["-D"] = b"You have reached" in self.get("--socks5", f"127.0.0.1:{socks}",
+                                                        "http://127.0.0.1:8888/")
         done = self.run(options=["-W", "127.0.0.1:8888"], data="GET / HTTP/1.0\r\n\r\n")
         had["-W"] = "You have reached" in done.stdout
         return had
@@ -230,7 +236,8 @@ def test_a_forced_command_runs_in_place_of_any(scene, made, ways):
     assert ways.run(options=["-T"], data="echo mine\n").stdout == "forced\n"
     assert "forced" in ways.run("echo mine", options=["-tt"], data="\4").stdout
     assert not any(ways.sftp()[way] for way in ("scp -s", "sftp"))
-    copy = scene.run(["scp", "-q", "-O", *scene.options(made, made["key"]), scene.config, "root@127.0.0.1:forced"],
+    copy = scene.run(["scp", "-q", "-O", *scene.options(made, made["key"]), scene.config,
+                      "root@127.0.0.1:forced"],
                      check=False)
     assert copy.returncode != 0
     set_policy(scene, made)

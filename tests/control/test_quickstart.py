@@ -97,7 +97,8 @@ def test_the_printed_lines_make_an_environment_whose_sessions_are_recorded(data,
     if not (BIN / "envgate-session").exists():
         pytest.skip("envgate-session is not built: conf/libssh could not build libssh")
     ready, out = QUICK.start(data)
-    lines = [line.partition("#")[0].split(None, 1)[1].split() for line in out.splitlines() if "/envctl " in line]
+    lines = [line.partition("#")[0].split(None, 1)[1].split() for line in out.splitlines()
+             if "/envctl " in line]
     make, access, ls = lines[-3:]
     assert make[:3] == ["env", "create", "recorded"] and ls == ["session", "ls"]
     made = envctl(ready, *make)["environment"]
@@ -114,7 +115,8 @@ def test_the_printed_lines_make_an_environment_whose_sessions_are_recorded(data,
     with open(data / "known_hosts", "a") as known:
         known.write(envctl(ready, "gateway", "ssh-keys")["known_hosts"] + "\n")
     assert ssh_by_password(entry, tmp_path, "echo by the shared port").stdout == b"by the shared port\n"
-    records = wait_for(lambda: (found := envctl(ready, *ls)["records"]) and all(r.get("ended") for r in found) and found,
+    records = wait_for(lambda: (found := envctl(ready, *ls)["records"])
+                       and all(r.get("ended") for r in found) and found,
                        "records are closed")
     assert len(records) == 2 and {record["environment"] for record in records} == {made["id"]}
     run([ready["envctl"], "session", "verify", records[0]["id"], "--socket", ready["admin_socket"]])

@@ -1,7 +1,8 @@
-"""An environment that is stopped and starts on demand: whoever comes, by ssh, in passthrough, with a browser or with a
-program, is held or told until it runs, and why it does not. Control starts it once.
+"""An environment that is stopped and starts on demand: whoever comes, by ssh, in passthrough, with a browser
+or with a program, is held or told until it runs, and why it does not. Control starts it once.
 
-To hold a start where it is, the calls of control to its engine wait on a FIFO (control/reconcile/fault_point.hpp)."""
+To hold a start where it is, the calls of control to its engine wait on a FIFO
+(control/reconcile/fault_point.hpp)."""
 import json
 import os
 import re
@@ -68,11 +69,13 @@ def audited(scene):
 @pytest.fixture
 def passthrough(scene):
     """With a page."""
-    body = {**spec(command=SSH_SERVER_AND_PAGE), "policy": {"start": "on_demand"}, "name": f"p{os.urandom(3).hex()}"}
+    body = {**spec(command=SSH_SERVER_AND_PAGE), "policy": {"start": "on_demand"},
+            "name": f"p{os.urandom(3).hex()}"}
     made = scene.plane.do("POST", "/api/environments", body)
     wait_for(lambda: scene.route(made["id"]), "the gateway has its route")
     made = {**made, **scene.plane.ask("GET", f"/api/environments/{made['id']}/access")}
-    keys = wait_for(lambda: subprocess.run(["ssh-keyscan", "-t", "ed25519", made["target_ip"]], capture_output=True,
+    keys = wait_for(lambda: subprocess.run(["ssh-keyscan", "-t", "ed25519", made["target_ip"]],
+                                           capture_output=True,
                                            text=True).stdout.split()[1:3], "its server shows its key")
     alias = f"[{made['id']}.ssh.localhost]:{made['ssh_port']}"
     scene.known.write_text(scene.known.read_text() + f"{alias} {' '.join(keys)}\n")
@@ -85,14 +88,15 @@ def starts(scene, made):
 
 
 def woken(scene, made):
-    return wait_for(lambda: scene.plane.environment(made["id"])["desired"] == "running", "somebody has woken it")
+    return wait_for(lambda: scene.plane.environment(made["id"])["desired"] == "running",
+                    "somebody has woken it")
 
 
 def browse(made, accept, scene):
     """(status, head, body)."""
     host = f"{made['id']}-8888.container.localhost"
-    done = subprocess.run(["curl", "-s", "-i", "--http1.1", "--max-time", "20", "--cacert", scene.gateway.ca, "-H",
-                           f"Accept: {accept}", "--resolve", f"{host}:{HTTPS_PORT}:127.0.0.1",
+    done = subprocess.run(["curl", "-s", "-i", "--http1.1", "--max-time", "20", "--cacert", scene.gateway.ca,
+                           "-H", f"Accept: {accept}", "--resolve", f"{host}:{HTTPS_PORT}:127.0.0.1",
                            f"https://{host}:{HTTPS_PORT}/"], capture_output=True, text=True, check=True)
     head, _, body = done.stdout.replace("\r\n", "\n").partition("\n\n")
     return int(head.split()[1]), head.lower(), body
@@ -225,7 +229,8 @@ def test_nobody_is_held_for_longer_than_the_deadline(scene, audited, passthrough
             assert "has not come up in time" in first_line(passthrough["ssh_port"])
     finally:
         scene.envctl("gateway", "unset", "timeouts.wake")
-    wait_for(lambda: scene.plane.environment(audited["id"])["state"] == "running", "it has come up all the same")
+    wait_for(lambda: scene.plane.environment(audited["id"])["state"] == "running",
+             "it has come up all the same")
     assert scene.ssh(audited, "hostname", key=audited["key"]).stdout.strip() == audited["id"]
 
 

@@ -115,9 +115,9 @@ def start_connect(gateway):
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_connect_carries_ssh(ssh_gateway, sshd, tmp_path):
+def test_connect_carries_ssh(ssh_gateway, entry, tmp_path):
     proxy = contract.envctl_connect(ssh_gateway, ssh_gateway.ssh_host(ENV))
-    client = OpenSsh(sshd, 22, tmp_path, more=["-o", f"ProxyCommand={proxy}"])
+    client = OpenSsh(entry, 22, tmp_path, more=["-o", f"ProxyCommand={proxy}"])
     size = BIG // 16
     data = (BLOCK * (size // len(BLOCK) + 1))[:size]
     done = run(client.command("cat; exit 5"), input=data, check=False)

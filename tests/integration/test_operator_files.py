@@ -55,7 +55,8 @@ def test_the_gateways_unit_leaves_audited_sessions_what_they_need():
         words = system_calls(set(line.lstrip("~").split()))
         left = left - words if line.startswith("~") else left | words
     sandbox = (ROOT / "gateway/ssh/session/sandbox.cpp").read_text()
-    needed = set(re.findall(r"SCMP_SYS\((\w+)\)", sandbox)) | {"seccomp", "clone", "execve", "wait4", "signalfd4"}
+    needed = set(re.findall(r"SCMP_SYS\((\w+)\)", sandbox)) | {"seccomp", "clone", "execve", "wait4",
+                                                               "signalfd4"}
     assert len(needed) > 40 and needed <= left, needed - left
     assert "ptrace" not in left and "setuid" not in left
     # One session that is killed for want of memory must not take the unit with it.

@@ -1,5 +1,5 @@
-"""envctl gateway ssh-keys: what customers put into known_hosts, and targets into TrustedUserCAKeys, by a gateway whose
-secrets the test knows; OpenSSH's client believes it."""
+"""envctl gateway ssh-keys: what customers put into known_hosts, and targets into TrustedUserCAKeys, by a
+gateway whose secrets the test knows; OpenSSH's client believes it."""
 import json
 
 from harness import Gateway, RouteFile, run
@@ -15,9 +15,11 @@ def test_of_the_port_that_all_share(scene):
     key = SecretFile(gateway.directory / "ssh_host_key").host_key(SHARED)
     names = [f"[{gateway.domain}]:{scene.entry_port}", f"[*.{gateway.domain}]:{scene.entry_port}"]
     told = json.loads(envctl(gateway, "gateway", "ssh-keys", "-o", "json")[0])
-    assert told == {"entry": None, "public_key": key, "names": names, "known_hosts": f"{','.join(names)} {key}",
+    assert told == {"entry": None, "public_key": key, "names": names,
+                    "known_hosts": f"{','.join(names)} {key}",
                     "user_ca": scene.sshd.user_ca.line()}
-    lines = [line for line in envctl(gateway, "gateway", "ssh-keys")[0].splitlines() if not line.startswith("#")]
+    lines = [line for line in envctl(gateway, "gateway", "ssh-keys")[0].splitlines()
+             if not line.startswith("#")]
     assert lines == [told["known_hosts"], told["user_ca"]]
 
 
@@ -30,7 +32,8 @@ def test_of_an_environment_and_openssh_believes_it(scene, tmp_path):
     known = tmp_path / "known_hosts"
     known.write_text(text)
     argv = [debian_tool("ssh"), "-F", "none", "-i", scene.sshd.key, "-p", scene.port]
-    for option in ("BatchMode=yes", "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=none", "IdentitiesOnly=yes",
+    for option in ("BatchMode=yes", "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=none",
+                   "IdentitiesOnly=yes",
                    f"UserKnownHostsFile={known}"):
         argv += ["-o", option]
     for alias in (host, f"[{host}]:{scene.port}"):
@@ -44,7 +47,8 @@ def test_of_an_environment_and_openssh_believes_it(scene, tmp_path):
 def test_what_has_none_is_said(scene, ca, tmp_path):
     assert "absent" in envctl(scene.gateway, "gateway", "ssh-keys", "absent", status=3)[1]
     assert "no route" in envctl(scene.gateway, "gateway", "ssh-keys", "No/Name", status=3)[1]
-    scene.gateway.wait_route(scene.routes.set("plain", ssh=passthrough(scene.gateway.ssh_port(), scene.sshd.port)))
+    scene.gateway.wait_route(scene.routes.set("plain",
+                                              ssh=passthrough(scene.gateway.ssh_port(), scene.sshd.port)))
     assert "passthrough" in envctl(scene.gateway, "gateway", "ssh-keys", "plain", status=4)[1]
     routes = RouteFile(tmp_path / "routes.yaml")
     routes.write()
