@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 
 from .process import LOAD_CORE, RunError, child_setup, run
 
+LIMIT = 120  # seconds, for anything
+
 
 def ssh(proxy, *words):
     return ["ssh", "-F", str(proxy.config), *map(str, words)]
@@ -23,7 +25,7 @@ def logins(proxy, count, at_once):
     start = time.monotonic()
     with ExitStack() as all_started:
         shells = [all_started.enter_context(started(words, stdout=subprocess.PIPE)) for _ in range(at_once)]
-        said = b"".join(shell.communicate(timeout=120)[0] for shell in shells)
+        said = b"".join(output(shell) for shell in shells)
     if said != b"in\n" * count:
         raise RunError(f"{said.count(b'in')} of {count} logins")
     return time.monotonic() - start
@@ -34,15 +36,17 @@ def moved(proxy, way, path, size):
     start = time.monotonic()
     if way == "up":
         with open(path, "rb") as file:
-            told = run(ssh(proxy, "target", "wc -c"), 120, stdin=file)
+            told = run(ssh(proxy, "target", "wc -c"), LIMIT, stdin=file)
         if int(told) != size:
             raise RunError(f"{told.strip()} of {size} bytes came")
         return time.monotonic() - start
     with started(ssh(proxy, "target", f"cat {shlex.quote(str(path))}"), stdout=subprocess.PIPE) as source, \
             started(["wc", "-c"], stdin=source.stdout, stdout=subprocess.PIPE) as count:
         source.stdout.close()
-        told = count.communicate(timeout=120)[0]
-        if source.wait(10) != 0 or int(told) != size:
+        source.stdout = None
+        told = output(count)
+        output(source)
+        if source.returncode != 0 or int(told) != size:
             raise RunError(f"status {source.returncode}, {int(told)} of {size} bytes came")
     return time.monotonic() - start
 
@@ -53,13 +57,13 @@ def sftp(proxy, line):
     if getattr(proxy, "sftp_server", None):
         words += ["-s", str(proxy.sftp_server)]
     start = time.monotonic()
-    run([*words, "-b", "/dev/stdin", "target"], 120, stdin=_text(line))
+    run([*words, "-b", "/dev/stdin", "target"], LIMIT, stdin=_text(line))
     return time.monotonic() - start
 
 
 def rsync(proxy, source, destination):
     start = time.monotonic()
-    run(["rsync", "-a", "-e", shlex.join(ssh(proxy)), f"{source}/", f"target:{destination}"], 120)
+    run(["rsync", "-a", "-e", shlex.join(ssh(proxy)), f"{source}/", f"target:{destination}"], LIMIT)
     return time.monotonic() - start
 
 
@@ -82,6 +86,14 @@ def started(argv, **options):
                 pipe.close()
         popen.kill()
         popen.wait()
+
+
+def output(program, seconds=LIMIT):
+    """All that a program of `started` says."""
+    try:
+        return program.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        raise RunError(f"{program.args[0]} has not ended within {seconds} s") from None
 
 
 def read(session, most, seconds=30):
