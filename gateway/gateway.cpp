@@ -92,8 +92,8 @@ routing::RoutingSettings Gateway::routing_settings(const GatewaySettings& settin
   out.redis.url = settings.routes.redis.url;
   out.redis.require_noeviction = settings.routes.redis.require_noeviction;
   out.listen_ports = routing::PortRange{settings.ssh.port_range.first, settings.ssh.port_range.last};
-  for (const auto& bind :
-       {settings.https.bind, settings.http.bind, settings.metrics.bind, settings.ssh.audited.bind})
+  const GatewaySettings::Ssh::Audited& audited = settings.ssh.audited;
+  for (const auto& bind : {settings.https.bind, settings.http.bind, settings.metrics.bind, audited.bind})
     if (bind) out.reserved_ports.push_back(bind->port);
   return out;
 }

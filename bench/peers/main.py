@@ -9,11 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-from measure import report
+from measure import bars, report
 from measure.bench import Bench
 from measure.cases import CASES
 from measure.process import LOAD_CORE
-from measure.proxies import PEERS
+from measure.peers import PEERS
 from measure.svg import overview, picture
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,7 +55,8 @@ def chosen_peers(parser, options):
         parser.error(f"no peer is called {' or '.join(unknown)}; there are: {' '.join(PEERS)}")
     if options.before and not (options.before / "envgate").is_file():
         parser.error(f"--before: there is no envgate in {options.before}")
-    return ["envgate"] + (["before"] if options.before else []) + [name for name in PEERS if name in asked]
+    before = ["before", "audited-before"] if options.before else []
+    return ["envgate", "audited", *before] + [name for name in PEERS if name in asked]
 
 
 def prepare_machine():
@@ -92,7 +93,9 @@ def main():
     bench = Bench(options)
     try:
         figures = run_cases(bench, options)
-        print(f"\n{report.table(figures)}\n")
+        print(f"\n{report.tables(figures)}\n")
+        for line in bars.told(figures):
+            print(line)
         print(f"{time.strftime('%Y-%m-%d')}, {platform.platform()}, {os.cpu_count()} cores, "
               f"{time.monotonic() - start:.0f} s, access logs {'on' if options.logs else 'off'}: "
               f"bench/peers/run {' '.join(sys.argv[1:])}")
@@ -101,7 +104,7 @@ def main():
         print(f"pictures and peers.json are in {options.out}")
     finally:
         bench.close()
-    return 0 if all(figure.median(report.OURS) is not None for figure in figures) else 1
+    return 0 if all(figure.median(figure.ours) is not None for figure in figures) else 1
 
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ loop::Task<bool> wake(Visit& visit, net::Stream& client, net::Socket* direct) {
       co_return false;
     }
   }
-  gateway::Waiter waiter{.why = "ssh from " + visit.peer.address.to_string()};
+  gateway::Waiter waiter;
+  waiter.why = "ssh from " + visit.peer.address.to_string();
   // Of other protocols a client may have said all that it has to say.
   const bool ssh = visit.protocol != Protocol::tcp;
   waiter.gone = [&client, ssh] { return ssh && client.watch().peer_closed(); };

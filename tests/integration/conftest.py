@@ -37,13 +37,14 @@ def web():
 
 @pytest.fixture(scope="module", params=["passthrough", "audited"])
 def ssh_gateway(request, tmp_path_factory, ca, sshd):
-    """One gateway for a module whose tests change nothing in it: one environment, in either mode, and its port
-    `env_port`."""
+    """One gateway for a module whose tests change nothing in it: one environment, in either mode, and its
+    port `env_port`."""
     directory = tmp_path_factory.mktemp("gateway")
     routes = RouteFile(directory / "routes.yaml")
     is_audited = request.param == "audited"
     if is_audited:
-        need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+        need((BIN / "envgate-session").exists(),
+             "envgate-session is not built: conf/libssh could not build libssh")
     gateway = Gateway(directory, ca, audited.settings(directory, sshd) if is_audited else None)
     gateway.env_port = gateway.ssh_port()
     gateway.audited = is_audited

@@ -65,6 +65,16 @@ def test_input_reaches_the_command_and_ends(client):
     assert done.stdout == BLOCK + b"end\n"
 
 
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
+def test_new_keys_amid_data(openssh, cipher):
+    """Key exchanges while both ways are full: packets before, between and after are the same bytes."""
+    words = ["-o", f"Ciphers={cipher}", "-o", "RekeyLimit=2M", "-v", "-o", "LogLevel=DEBUG1"]
+    done = run([*openssh.argv(*words), "cat"], input=BLOCK * 8)
+    assert done.stdout == BLOCK * 8
+    assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") >= 4, done.stderr[-2000:]
+    assert f"cipher: {cipher}".encode() in done.stderr
+
+
 def test_login_shell_on_a_terminal(client, tmp_path):
     """A person's session: a terminal, typed lines, the shell's exit status."""
     leader, follower = pty.openpty()

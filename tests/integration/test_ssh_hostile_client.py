@@ -9,10 +9,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from harness import wait_for
-from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, EOF, EXTENDED_DATA, FAILURE, GLOBAL_REQUEST, KEXINIT, OPEN,
-                                 OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST, REQUEST_FAILURE, REQUEST_SUCCESS, SUCCESS,
-                                 WINDOW_ADJUST, Client, Ended, Fields, message, string, uint32)
-from harness.ssh_scene import MEBIBYTE, cpu_seconds, memory
+from harness.hostile_ssh import (AUTH_FAILURE, CLOSE, DATA, DISCONNECT, EOF, EXTENDED_DATA, FAILURE,
+                                 GLOBAL_REQUEST, KEXINIT, OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST,
+                                 REQUEST_FAILURE, REQUEST_SUCCESS, SUCCESS, WINDOW_ADJUST, Client, Ended,
+                                 Fields, message, string, uint32)
+from harness.ssh_scene import MEBIBYTE, cpu_seconds, memory, stat_fields
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
@@ -43,10 +44,15 @@ def cat(customer):
 
 
 def ends_with(client, text, *packets):
-    """These packets end the session, and the client is told why."""
-    client.send(*packets)
+    """These packets end the session, for this reason; the client is told, where a reset does not swallow
+    it."""
+    try:
+        client.send(*packets)
+    except Ended:
+        pass
     told = client.farewell()
-    assert text in told, told
+    assert text in told or told == ""
+    assert text in client.line()["detail"]
 
 
 # -- windows and maximum packets
@@ -80,10 +86,10 @@ def test_a_maximum_packet_of_nothing(scene):
 
 def test_data_beyond_the_window(cat):
     client, channel = cat
-    with pytest.raises(Ended) as end:
+    with pytest.raises(Ended):
         while True:  # cat's output is not read, so its input is not for long
             client.send(*[data(channel, b"x" * 32768)] * 8)
-    assert end.value.text in ("", "data beyond the window")  # a reset may swallow it
+    ends_with(client, "data beyond the window")
 
 
 def test_data_beyond_the_window_at_once(customer):
@@ -124,7 +130,8 @@ def test_messages_for_a_channel_that_is_not_there(customer, kind, number):
 @pytest.mark.parametrize("kind", [REQUEST_SUCCESS, REQUEST_FAILURE, OPEN_CONFIRMATION, OPEN_FAILURE, SUCCESS])
 def test_answers_to_what_nobody_asked(cat, kind):
     client, channel = cat
-    ends_with(client, "", message(kind, uint32(channel, 0, 0, 0) if kind > 90 and kind != SUCCESS else uint32(channel)))
+    rest = (0, 0, 0) if kind in (OPEN_CONFIRMATION, OPEN_FAILURE) else ()
+    ends_with(client, "", message(kind, uint32(channel, *rest)))
 
 
 def test_a_number_that_is_in_use(customer):
@@ -162,8 +169,10 @@ def test_extended_data_of_odd_types(cat):
 
 @pytest.mark.parametrize("size", [LONG, 1 << 31, 1 << 20, 1000])
 def test_strings_longer_than_their_packet(scene, size):
-    for packet in (lambda c: message(DATA, uint32(c, size), b"x"), lambda c: message(EXTENDED_DATA, uint32(c, 1, size)),
-                   lambda c: message(REQUEST, uint32(c, size), b"x" * 20), lambda c: message(GLOBAL_REQUEST, uint32(size)),
+    for packet in (lambda c: message(DATA, uint32(c, size), b"x"),
+                   lambda c: message(EXTENDED_DATA, uint32(c, 1, size)),
+                   lambda c: message(REQUEST, uint32(c, size), b"x" * 20),
+                   lambda c: message(GLOBAL_REQUEST, uint32(size)),
                    lambda c: message(OPEN, uint32(size), b"session"),
                    lambda c: message(REQUEST, uint32(c), string(b"exec"), b"\1", uint32(size), b"ls"),
                    lambda c: message(REQUEST, uint32(c), string(b"pty-req"), b"\1", uint32(size), b"xterm"),
@@ -220,12 +229,12 @@ def test_a_second_key_exchange_within_the_first(customer):
 def test_a_key_exchange_that_stays_open(scene, cat):
     """The target goes on sending to a client that has stopped in the middle: it waits, it is not kept."""
     client, channel = cat
-    process = max(scene.sessions(), key=lambda pid: int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[19]))
+    process = max(scene.sessions(), key=lambda pid: int(stat_fields(pid)[19]))  # the youngest
     client.exec(client.open(number=1, window=LONG), b"cat /dev/zero")
     client.send(client.kexinit())
     while client.packet()[0] != KEXINIT:
         pass
-    written = wait_for(lambda: io_stands_still(process), "the session goes on and on", 20)
+    written = wait_for(lambda: io_stands_still(process), "the session goes on and on", 60)
     assert written and memory(process) < 24 * MEBIBYTE
 
 
@@ -251,7 +260,7 @@ def test_a_client_that_reads_nothing(scene):
     size = 40_000_000
     channel = client.open(window=LONG)
     client.exec(channel, b"head -c %d /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null" % size)
-    wait_for(lambda: io_stands_still(process), "the session goes on and on", 20)
+    wait_for(lambda: io_stands_still(process), "the session goes on and on", 60)
     assert memory(process) < 24 * MEBIBYTE
     seen, digest = 0, hashlib.sha256()
     while seen < size:
@@ -279,7 +288,8 @@ def test_floods_whose_answers_nobody_reads(scene, flood):
     process = scene.newest(before)
     channel = client.open()
     more = b"x" * 100
-    packet = {"global request": message(GLOBAL_REQUEST, string(b"hostkeys-prove-00@openssh.com"), b"\1", more),
+    prove = string(b"hostkeys-prove-00@openssh.com")
+    packet = {"global request": message(GLOBAL_REQUEST, prove, b"\1", more),
               "channel request": message(REQUEST, uint32(channel), string(b"nothing"), b"\1", more),
               "unknown message": message(200, more),
               "open": message(OPEN, string(b"x" * 30), uint32(1, 0, 0), more)}[flood]
@@ -307,7 +317,8 @@ def test_thousands_of_jumps(scene):
     client.close()
 
 
-@pytest.mark.parametrize("host", [b"", b"\0", b"x" * 300, b"x" * 30000, b"\n{\"event\":\"forged\"}\n", b"\x1b[2J\"\\", b"\xff\xfe"])
+@pytest.mark.parametrize("host", [b"", b"\0", b"x" * 300, b"x" * 30000, b"\n{\"event\":\"forged\"}\n",
+                                  b"\x1b[2J\"\\", b"\xff\xfe"])
 def test_odd_names_to_jump_to(scene, host):
     client = scene.customer(scene.entry_port)
     client.send(jump(0, host))
@@ -320,19 +331,26 @@ def test_floods_in_a_jump_session_whose_answers_nobody_reads(scene):
     before = scene.sessions()
     client = scene.customer(scene.entry_port)
     process = scene.newest(before)
-    most = client.flood(message(OPEN, string(b"session"), uint32(1, 2, 3), b"x" * 100), lambda: memory(process))
+    packet = message(OPEN, string(b"session"), uint32(1, 2, 3), b"x" * 100)
+    most = client.flood(packet, lambda: memory(process))
     assert 0 < most < 24 * MEBIBYTE
     client.close()
 
 
 # -- words in the log
 
+@pytest.mark.parametrize("text", [b"", b"bye", b"x" * 30_000])
+def test_a_farewell_is_no_violation(customer, text):
+    customer.send(message(DISCONNECT, uint32(11), string(text), string(b"")))
+    assert customer.line()["status"] == "success"
+
+
 FORGED = b"a\nb\r\n{\"event\":\"forged\"}\n\x1b[2J\"\\\x7f\xff\xfe"
 
 
-@pytest.mark.parametrize("user", [b"\"quoted\" \\ {}", "\u2028 \u00e9".encode(), FORGED, b"\0", b"x" * 255, b"x" * 256, b"\xff"])
+@pytest.mark.parametrize("user", [b"\"quoted\" \\ {}", "\u2028 \u00e9".encode(), FORGED, b"\0", b"x" * 255,
+                                  b"x" * 256, b"\xff"])
 def test_a_user_name_forges_no_line_of_the_log(scene, user):
-    already = len(scene.log("ssh_connection"))
     client = scene.client()
     client.send(client.auth_request(user, b"none"), client.signed(user, scene.key))
     try:
@@ -341,21 +359,20 @@ def test_a_user_name_forges_no_line_of_the_log(scene, user):
     except Ended:
         pass
     client.close()
-    last = scene.ended(already + 1)[already]
+    last = scene.line_of(client)
     assert last["username"].encode() in (user, b"")
-    assert len(scene.log("ssh_connection")) == already + 1 and not scene.log("forged")
+    assert not scene.log("forged")
 
 
-@pytest.mark.parametrize("line", [b"SSH-2.0-bent \"quoted\" \\ {}", b"SSH-2.0-\x1b[2J", b"SSH-2.0-\xff\xfe", b"SSH-2.0-\0x"])
+@pytest.mark.parametrize("line", [b"SSH-2.0-bent \"quoted\" \\ {}", b"SSH-2.0-\x1b[2J", b"SSH-2.0-\xff\xfe",
+                                  b"SSH-2.0-\0x"])
 def test_an_identification_forges_no_line_of_the_log(scene, line):
     """What the terminal of an operator would obey is escaped."""
-    already = len(scene.log("ssh_connection"))
     client = Client(scene.port, identification=line)
     try:
         client.handshake().ask_service()
     except (Ended, InvalidSignature):  # the two ends may not agree on what was said
         pass
     client.close()
-    scene.ended(already + 1)
-    assert len(scene.log("ssh_connection")) == already + 1
+    assert "\n" not in scene.line_of(client)["client"]
     assert b"\x1b" not in scene.gateway.process.log.read_bytes()

@@ -1,25 +1,21 @@
-"""Clients that attack an audited session before anybody has logged in: the key exchange, and authentication."""
+"""Clients that attack an audited session before anybody has logged in: the key exchange, and
+authentication."""
 # ctest: timeout=300 processors=2
 import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from harness import wait_for
-from harness.hostile_ssh import (AUTH_FAILURE, AUTH_REQUEST, AUTH_SUCCESS, CTR_ETM, DEBUG, ECDH_INIT, GCM, IGNORE,
-                                 INFO_REQUEST, INFO_RESPONSE, OPEN, OPEN_CONFIRMATION, PK_OK, Client,
-                                 Ended, message, string, uint32)
+from harness.hostile_ssh import (AUTH_FAILURE, AUTH_REQUEST, AUTH_SUCCESS, CTR_ETM, DEBUG, ECDH_INIT, GCM,
+                                 IGNORE, INFO_REQUEST, INFO_RESPONSE, OPEN, OPEN_CONFIRMATION, PK_OK, Client,
+                                 Ended, message, public_blob, string, uint32)
 from harness.ssh_scene import MEBIBYTE, memory
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
 STRANGER = Ed25519PrivateKey.generate()
 JUNK = [b"", b"\0" * 64, b"\xff" * 64]
-
-
-def blob(key):
-    return string(b"ssh-ed25519") + string(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
 
 
 def seen_until_end(client):
@@ -102,7 +98,7 @@ def test_a_packet_of_any_length(scene, length, cipher):
         client.exchange_keys()
     process = scene.newest(before)
     client.write(uint32(length) + os.urandom(1000))
-    if length in (35001, 1 << 18):  # may be a packet: the rest is waited for, without room made before it is there
+    if length in (35001, 1 << 18):  # may be a packet: the rest is waited for, and no room made before
         assert memory(process) < 16 * MEBIBYTE
         client.close()
         return
@@ -122,7 +118,8 @@ def test_lines_before_and_instead_of_an_identification(scene, stage):
     client.close()
 
 
-@pytest.mark.parametrize("kind", [b"publickey", b"password", b"keyboard-interactive", b"hostbased", b"gssapi-with-mic"])
+@pytest.mark.parametrize("kind", [b"publickey", b"password", b"keyboard-interactive", b"hostbased",
+                                  b"gssapi-with-mic"])
 @pytest.mark.parametrize("size", [0xffffffff, 0x7fffffff, 1 << 24, 100])
 def test_strings_longer_than_their_packet(scene, kind, size):
     client = scene.client()
@@ -144,10 +141,11 @@ def test_thousands_of_answers_to_a_prompt(scene, answers, asked):
 # -- keys
 
 def test_a_thousand_offers(scene):
-    """The owner's key is offered, never proved: each is answered, up to the limit, and none lets anybody in."""
+    """The owner's key is offered, never proved: each is answered, up to the limit, and none lets anybody
+    in."""
     client = scene.client()
     try:
-        client.send(*[client.offer(scene.user, blob(scene.key))] * 1000)
+        client.send(*[client.offer(scene.user, public_blob(scene.key))] * 1000)
     except Ended:
         pass
     assert AUTH_SUCCESS not in seen_until_end(client)
@@ -158,7 +156,7 @@ def test_offers_one_by_one_end(scene):
     answered = 0
     with pytest.raises(Ended) as end:
         for _ in range(1000):
-            client.send(client.offer(scene.user, blob(scene.key)))
+            client.send(client.offer(scene.user, public_blob(scene.key)))
             assert client.expect(PK_OK, AUTH_SUCCESS)[0] == PK_OK
             answered += 1
     assert 10 <= answered <= 100 and end.value.text
@@ -168,9 +166,10 @@ def test_offers_one_by_one_end(scene):
 @pytest.mark.parametrize("shown", ["another", "the offered one"])
 def test_a_key_switched_between_offer_and_signature(scene, shown):
     client = scene.client()
-    client.send(client.offer(scene.user, blob(scene.key)))
+    client.send(client.offer(scene.user, public_blob(scene.key)))
     client.expect(PK_OK)
-    client.send(client.signed(scene.user, STRANGER, blob=None if shown == "another" else blob(scene.key)))
+    blob = public_blob(STRANGER if shown == "another" else scene.key)
+    client.send(client.signed(scene.user, STRANGER, blob=blob))
     assert client.expect(AUTH_FAILURE, AUTH_SUCCESS)[0] == AUTH_FAILURE
     never_in(client)
 
@@ -202,7 +201,8 @@ def test_a_signature_for_another_user_or_service(scene):
 @pytest.mark.parametrize("stage", ["kexinit", "exchange", "newkeys"])
 def test_a_packet_slipped_into_a_strict_key_exchange(scene, kind, stage):
     client = Client(scene.port)
-    slipped = message(IGNORE, string(b"x")) if kind == IGNORE else message(DEBUG, b"\0", string(b"x"), string(b""))
+    slipped = {IGNORE: message(IGNORE, string(b"x")),
+               DEBUG: message(DEBUG, b"\0", string(b"x"), string(b""))}[kind]
     client.at = lambda now: now == stage and client.send(slipped)
     with pytest.raises(Ended):
         client.handshake().ask_service()

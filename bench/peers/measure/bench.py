@@ -3,7 +3,7 @@ import sys
 import time
 
 from .client import Client
-from .proxies import ALL
+from .peers import ALL
 from .rig import Rig
 
 

@@ -118,9 +118,13 @@ class OpenSsh(Proxy):
     can = {"jump"}
     template = "sshd.conf"
 
-    def start(self):
+    @staticmethod
+    def prepare():
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)  # sshd(8) insists on it
+
+    def start(self):
+        self.prepare()
         config = self.configure()
         self.start_process("/usr/sbin/sshd", "-D", "-e", "-f", config, ready=lambda: accepts(self.ssh))
 
@@ -146,4 +150,4 @@ class Direct(Proxy):
 
 PEERS = {"direct": Direct, "haproxy": Haproxy, "nginx": Nginx, "seed": Seed, "nghttpx": Nghttpx,
          "openssh": OpenSsh}
-ALL = {"envgate": Envgate, "before": Before, **PEERS}
+OURS = {"envgate": Envgate, "before": Before}

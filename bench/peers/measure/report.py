@@ -13,10 +13,10 @@ def number(value):
 def as_json(figures):
     rows = []
     for figure in figures:
-        peers = {name: figure.median(name) for name in figure.samples if name not in (OURS, DIRECT)}
+        peers = {name: figure.median(name) for name in figure.samples if name not in (figure.ours, DIRECT)}
         rows.append({"case": figure.case, "metric": figure.metric, "unit": figure.unit,
-                     "lower_is_better": figure.lower_is_better, "ours": figure.median(OURS), "peers": peers,
-                     "direct": figure.median(DIRECT)})
+                     "lower_is_better": figure.lower_is_better, "ours": figure.median(figure.ours),
+                     "peers": peers, "direct": figure.median(DIRECT)})
     return json.dumps(rows, indent=2) + "\n"
 
 
@@ -24,22 +24,31 @@ def details(figure):
     """One figure, with everybody's median, range, and the median as a ratio of ours."""
     arrow = "lower" if figure.lower_is_better else "higher"
     lines = [f"{figure.case}: {figure.metric}, {figure.unit} ({arrow} is better)"]
-    ours = figure.median(OURS)
+    ours = figure.median(figure.ours)
     for name, values in figure.samples.items():
         if not values:
-            lines.append(f"  {name:<9} no run without errors")
+            lines.append(f"  {name:<14} no run without errors")
             continue
         low, high = figure.spread(name)
         its = figure.median(name)
-        ratio = f"   ours / this {ours / its:.2f}" if ours and its and name != OURS else ""
-        lines.append(f"  {name:<9} {number(its):>9}   {number(low)} to {number(high)}"
+        ratio = f"   ours / this {ours / its:.2f}" if ours and its and name != figure.ours else ""
+        lines.append(f"  {name:<14} {number(its):>9}   {number(low)} to {number(high)}"
                      f" in {len(values)} runs{ratio}")
     return "\n".join(lines)
 
 
-def table(figures):
-    """A line a figure, medians only."""
-    names = [OURS, DIRECT] + sorted({name for figure in figures for name in figure.samples} - {OURS, DIRECT})
+def tables(figures):
+    """A line a figure, medians only; those of each `ours` have a table of their own."""
+    by_ours = {}
+    for figure in figures:
+        by_ours.setdefault(figure.ours, []).append(figure)
+    return "\n\n".join(_table(ours, some) for ours, some in by_ours.items())
+
+
+def _table(ours, figures):
+    there = {name for figure in figures for name in figure.samples}
+    first = [ours] + [DIRECT] * (DIRECT in there)
+    names = first + sorted(there - set(first))
     rows = [["case", "metric", "unit", *names]]
     for figure in figures:
         medians = (number(figure.median(name)) for name in names)

@@ -8,8 +8,9 @@ from pathlib import Path
 from . import files
 from .ports import accepts, free_port
 from .process import LOAD_CORE, Process
-from .proxies import ALL
+from .peers import ALL
 from .redis import Redis, command
+from .ssh_proxies import SshTarget
 
 ENV = "6hiflzwte2xnkroq"
 OTHER_ROUTES = 10_000
@@ -25,6 +26,7 @@ class Rig:
         self.before = before  # where another build is, to measure it too
         self.directory = Path(tempfile.mkdtemp(prefix="envgate-bench-"))
         self.proxies, self.servers, self.count = {}, [], 0
+        self.target = None
         try:
             self._prepare()
         except BaseException:
@@ -80,6 +82,13 @@ class Rig:
         ports."""
         return [self.client, "serve", *(f"{key}={port}" for key, port in ports.items()),
                 f"cert={self.values['CERT']}", f"key={self.values['KEY']}"]
+
+    def ssh_target(self):
+        """The sshd that SSH sessions are with, started when first asked for."""
+        if self.target is None:
+            self.target = SshTarget(self)
+            self.servers.append(self.target)
+        return self.target
 
     def proxy(self, name):
         if name not in self.proxies:

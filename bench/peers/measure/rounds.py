@@ -14,6 +14,7 @@ class Figure:
     unit: str
     lower_is_better: bool = True
     samples: dict = field(default_factory=dict)  # name -> [value]
+    ours: str = "envgate"  # whose the figure is
 
     def names(self):
         return [name for name, values in self.samples.items() if values]

@@ -1,3 +1,5 @@
+#include <openssl/crypto.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/log.hpp"
@@ -26,8 +28,8 @@ struct PasswordAnswer {
 
 }  // namespace
 
-bool SessionMonitor::handshaken(Handshaken& said) {
-  if (state_ != State::key_exchange || said.session_id.empty()) return false;
+void SessionMonitor::handshaken(Handshaken& said) {
+  if (said.session_id.empty()) return distrust("session_message");
   handshaken_ = std::move(said);
   const auto& settings = worker_.settings->ssh.audited;
   auth::UserauthSettings userauth;
@@ -38,27 +40,20 @@ bool SessionMonitor::handshaken(Handshaken& said) {
   userauth.passwords = settings.passwords;
   userauth_.emplace(std::move(userauth), handshaken_.session_id, arrival_.peer.address);
   state_ = State::authenticating;
-  return true;
 }
 
 loop::Task<void> SessionMonitor::log_in() {
-  while (!over_ && state_ != State::relaying) {
-    const bool heard = co_await receive(loop::kNever);
-    if (!heard) co_return;
-    bool in_turn = false;
+  while (!over_ && !is_in()) {
+    const bool spoke = co_await receive(loop::kNever);
+    if (!spoke) co_return;
     if (auto* const handshake = std::get_if<Handshaken>(&said_)) {
-      in_turn = handshaken(*handshake);
-    } else if (auto* const userauth = std::get_if<Userauth>(&said_);
-               userauth && state_ == State::authenticating) {
-      in_turn = true;
+      handshaken(*handshake);
+    } else if (auto* const userauth = std::get_if<Userauth>(&said_)) {
       co_await authenticate(std::move(userauth->payload));
     } else if (auto* const ended = std::get_if<Ended>(&said_)) {
       ended_ = std::move(*ended);
       over_ = true;
-      co_return;
     }
-    if (in_turn) continue;
-    distrust();
   }
 }
 
@@ -119,6 +114,7 @@ loop::Task<auth::Account> SessionMonitor::find_account(std::string user) {
 
 loop::Task<void> SessionMonitor::authenticate(std::string payload) {
   auth::Step step = userauth_->take(payload, wall_clock());
+  OPENSSL_cleanse(payload.data(), payload.size());
   for (;;) {
     if (auto* const asked = std::get_if<auth::NeedAccount>(&step)) {
       auth::Account account = co_await find_account(std::move(asked->user));

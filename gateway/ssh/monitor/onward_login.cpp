@@ -172,13 +172,8 @@ bool SessionMonitor::target_answered() {
     return true;
   }
   const auto* const problem = std::get_if<TargetFailed>(&said_);
-  if (!problem) {
-    if (std::holds_alternative<Ended>(said_))
-      over_ = true;
-    else
-      distrust();
-    return false;
-  }
+  over_ = !problem;  // else it has ended
+  if (over_) return false;
   static constexpr std::string_view kReasons[] = {"target_handshake", "host_key_changed",
                                                   "target_login_refused", "target_lost"};
   const std::string_view reason = kReasons[static_cast<std::size_t>(problem->failure)];
@@ -252,6 +247,7 @@ bool SessionMonitor::open_record(const Recording& recording) {
   opening.facts.source = arrival_.peer.address.to_string();
   opening.facts.owner = route_->services().owner;
   opening.facts.target = login_ + "@" + route_->ssh_target().to_string();
+  opening.facts.method = identity_.method;
   opening.facts.started_at = now;
   record_signal_ = std::make_shared<RecordSignal>(worker_.reactor);
   loop::Reactor& reactor = worker_.reactor;
@@ -267,16 +263,16 @@ bool SessionMonitor::open_record(const Recording& recording) {
   return static_cast<bool>(record_);
 }
 
-void SessionMonitor::admitted() {
-  Admit admit;
-  admit.jump = jump_;
-  if (!jump_) {
-    admit.policy = policy();
-    if (!open_record(admit.policy.recording))
+void SessionMonitor::admit(State next) {
+  Admit message;
+  message.jump = next == State::jumping;
+  if (next == State::relaying) {
+    message.policy = policy();
+    if (!open_record(message.policy.recording))
       return end("not_recordable", "sessions here are recorded, which is not possible now");
   }
-  if (!send(admit)) return;
-  state_ = State::relaying;
+  if (!send(message)) return;
+  state_ = next;
   place_.release();
   gateway::Metrics::ssh_login("success");
   log_login();
@@ -286,8 +282,7 @@ loop::Task<void> SessionMonitor::go_on(auth::Identity identity) {
   identity_ = std::move(identity);
   state_ = State::onward;
   disarm();  // he is who he says; what is to come has deadlines of its own
-  jump_ = !route_ || route_->ssh.mode != routing::SshMode::audited;
-  if (jump_) co_return admitted();
+  if (!route_ || route_->ssh.mode != routing::SshMode::audited) co_return admit(State::jumping);
   if (gateway::sleeps(worker_, *route_)) {
     if (!is_allowed_from()) co_return;
     place_.release();  // of those on their way to a login he is none any more, however long this takes
@@ -299,7 +294,7 @@ loop::Task<void> SessionMonitor::go_on(auth::Identity identity) {
   if (good) good = co_await connect_target();
   if (good) good = co_await log_in_onward();
   turn_.release();
-  if (good) admitted();
+  if (good) admit(State::relaying);
 }
 
 }  // namespace envgate::ssh::monitor

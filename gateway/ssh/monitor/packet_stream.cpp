@@ -39,7 +39,10 @@ IoResult PacketStream::try_write(std::span<const iovec> from) {
 
 void PacketStream::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
-void PacketStream::abort(bool) { ::shutdown(fd_.get(), SHUT_RDWR); }
+void PacketStream::abort(bool) {
+  if (!last_words_.empty()) send(last_words_);
+  ::shutdown(fd_.get(), SHUT_WR);  // it ends, and then so does what it says
+}
 
 bool PacketStream::send(std::string_view packet, int descriptor) {
   const auto sent =

@@ -3,6 +3,7 @@
 // Thread: the reactor's.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/fd.hpp"
@@ -18,14 +19,17 @@ class PacketStream final : public net::Stream {
   net::IoResult try_read(std::span<char> into) override;
   net::IoResult try_write(std::span<const iovec> from) override;  // one packet
   void shutdown_write() override;
-  // What the session is told of it is the monitor's to send first.
+  // The other end is told the last words, and then that there is nothing more: it ends, which is what who
+  // waits here then sees.
   void abort(bool reset) override;
+  void set_last_words(std::string packet) { last_words_ = std::move(packet); }
   loop::Watch& watch() override { return watch_; }
 
   bool send(std::string_view packet, int descriptor = -1);
 
  private:
   Fd fd_;
+  std::string last_words_;
   loop::Watch watch_;
 };
 

@@ -43,7 +43,7 @@ void SessionMonitor::log_jump(std::string_view host, std::string_view refusal) {
 }
 
 void SessionMonitor::log_end() {
-  const bool in = state_ == State::relaying;
+  const bool in = is_in();
   gateway::Metrics& metrics = gateway::the_metrics();
   if (ended_) {
     metrics.bytes_to_target.add(ended_->bytes_to_target);

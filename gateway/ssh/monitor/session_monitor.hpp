@@ -13,6 +13,7 @@
 #include "gateway/ssh/monitor/audited.hpp"
 #include "gateway/ssh/monitor/monitor.hpp"
 #include "gateway/ssh/monitor/packet_stream.hpp"
+#include "gateway/ssh/monitor/states.hpp"
 #include "gateway/ssh/recorder/recorder.hpp"
 
 namespace envgate::ssh::monitor {
@@ -32,17 +33,18 @@ class SessionMonitor final : loop::Timer {
   loop::Task<void> run();
 
  private:
-  enum class State : std::uint8_t { key_exchange, authenticating, onward, relaying };
-
   // session_monitor.cpp
   bool enter();
   bool start();
   loop::Task<void> relay();
   loop::Task<bool> receive(loop::Deadline deadline);
-  bool relayed();
-  bool record(RecordEvent event);
-  bool still_answers();
-  void distrust();  // the process has said what it may not: it ends
+  bool is_in() const { return state_ >= State::relaying; }
+  void heard();
+  void note_progress(const Pong& pong);
+  loop::Task<void> see_it_go();
+  void record(RecordEvent event);
+  void see_whether_it_answers();
+  void distrust(std::string_view reason);  // the process has said what it may not: it ends
   bool send(const ToSession& message, int descriptor = -1);
   void end(std::string_view reason, std::string text, std::uint32_t code = 11);
   void punish();
@@ -50,7 +52,7 @@ class SessionMonitor final : loop::Timer {
 
   // login.cpp
   loop::Task<void> log_in();
-  bool handshaken(Handshaken& said);
+  void handshaken(Handshaken& said);
   loop::Task<void> authenticate(std::string payload);
   loop::Task<auth::Account> find_account(std::string user);
   loop::Task<bool> check_password(auth::CheckPassword& asked, bool& busy);
@@ -68,7 +70,7 @@ class SessionMonitor final : loop::Timer {
   bool target_answered();
   Policy policy() const;
   bool open_record(const Recording& recording);
-  void admitted();
+  void admit(State next);
 
   // jumps.cpp
   loop::Task<void> pass_on(Jump asked);
@@ -101,7 +103,6 @@ class SessionMonitor final : loop::Timer {
   OnwardTurn turn_;
   net::Socket target_;
   std::string target_identification_;
-  bool jump_ = false;  // there is no target: connections are passed on
   loop::Scope jumps_;
   std::vector<gateway::Permit> jump_permits_;
   recorder::Handle record_;

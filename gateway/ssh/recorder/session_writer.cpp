@@ -43,13 +43,22 @@ Result<record::ActivityLog*> SessionWriter::log() {
   return &*log_;
 }
 
-// Numbers only go up: so no table of those that have been is needed.
+// A number is given when a channel is opened, and never again; the programs on them begin as the target
+// answers. One that waits until kRemembered newer ones have come is taken for a second beginning.
 Result<void> SessionWriter::begins(std::uint32_t channel) {
-  if (channel <= last_channel_)
+  if (channel > last_channel_) {
+    if (channel - last_channel_ >= kRemembered)
+      begun_.reset();
+    else
+      for (std::uint32_t number = last_channel_ + 1; number < channel; ++number)
+        begun_.reset(number % kRemembered);
+    last_channel_ = channel;
+  } else if (channel == 0 || last_channel_ - channel >= kRemembered || begun_.test(channel % kRemembered)) {
     return fail("channel " + std::to_string(channel) + " of session " + entry_.facts.session +
                     " is begun a second time",
                 EPROTO);
-  last_channel_ = channel;
+  }
+  begun_.set(channel % kRemembered);
   return {};
 }
 

@@ -4,6 +4,7 @@
 // Thread: the recorder's; calls block as the disk does.
 #pragma once
 
+#include <bitset>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -79,8 +80,11 @@ class SessionWriter {
   std::map<std::uint32_t, Terminal> terminals_;
   std::set<std::uint32_t> unshown_;  // terminals that the policy does not record
   Screens screens_;
-  std::uint32_t last_channel_ = 0;
-  unsigned made_ = 0;  // terminals
+  // Programs begin in any order; which of the newest numbers have: by number modulo the size.
+  static constexpr std::uint32_t kRemembered = 16'384;
+  std::bitset<kRemembered> begun_;
+  std::uint32_t last_channel_ = 0;  // the highest that has begun
+  unsigned made_ = 0;               // terminals
 };
 
 }  // namespace envgate::ssh::recorder

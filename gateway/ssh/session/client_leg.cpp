@@ -57,6 +57,7 @@ Result<void> ClientLeg::handshake(Fd socket, std::string_view seed) {
   fd_ = socket.get();
   if (ssh_bind_accept_fd(bind_, session_, socket.release()) != SSH_OK)
     return tl::unexpected(failure("accept"));
+  packets_first_at_once(session_);
   // Before the exchange: a client may send its first request together with the end of it, as dropbear does.
   if (!take(kServiceRequest, kServiceRequest, *this) || !take(kFirstOfUserauth, kLastOfUserauth, *this))
     return fail("out of memory");

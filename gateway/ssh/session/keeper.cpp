@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <unordered_map>
 
@@ -25,6 +26,7 @@ namespace {
 constexpr std::size_t kKeeperMessageMax = 64;
 constexpr int kSandboxRefused = 3;  // exit statuses of a session process
 constexpr int kDone = 0;
+constexpr std::chrono::seconds kSeeThemGo{6};  // more than their last words may take
 
 std::uint64_t milliseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1000 + static_cast<std::uint64_t>(time.tv_usec) / 1000;
@@ -67,6 +69,7 @@ class Keeper {
   void spawn(std::uint64_t id, Fd client, Fd monitor);
   [[noreturn]] void become_session(Fd client, Fd monitor);
   void reap();
+  void see_them_go();
   void tell_gone(std::uint64_t id, int status, std::uint64_t cpu);
 
   Fd gateway_;
@@ -139,7 +142,19 @@ int Keeper::run() {
     pollfd fds[2] = {{gateway_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     if (::poll(fds, 2, -1) < 0 && errno != EINTR) return 1;
     if (fds[1].revents) reap();
-    if (fds[0].revents && !hear()) return 0;
+    if (fds[0].revents && !hear()) break;
+  }
+  see_them_go();
+  return 0;
+}
+
+// The gateway has ended, and told the sessions so: they have last words for their ends.
+void Keeper::see_them_go() {
+  const auto until = std::chrono::steady_clock::now() + kSeeThemGo;
+  while (!sessions_.empty() && std::chrono::steady_clock::now() < until) {
+    pollfd look{signals_.get(), POLLIN, 0};
+    ::poll(&look, 1, 100);
+    reap();
   }
 }
 

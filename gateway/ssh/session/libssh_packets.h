@@ -28,6 +28,11 @@ void packets_free(struct packets_tap* tap);  // after ssh_free of its session
 // Sends a payload, its type byte first. Never blocks: what the socket does not take is kept.
 bool packets_send(ssh_session session, const void* payload, size_t size);
 
+// Server, before the exchange: the identification leaves as soon as it is sent. libssh would keep it until
+// poll(2) has said that it may be written, and read first: a client that then says what is no SSH would never
+// hear what we are. Requires: a fresh socket, which takes a line without blocking.
+void packets_first_at_once(ssh_session session);
+
 // Lets go what packets_send has kept back: libssh writes the first packet at once, and keeps the others until
 // poll(2) has said that they may be written, which costs a call for each. Called at the end of a turn.
 void packets_flush(ssh_session session);
@@ -47,8 +52,8 @@ void packets_session_id(ssh_session session, const uint8_t** id, size_t* size);
 
 bool packets_key_exchanged(ssh_session session);
 
-// Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh does
-// not. Owns: `key`.
+// Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh
+// does not. Owns: `key`.
 struct packets_host_key {
   ssh_key key;
   const void* exchange;  // the last one that was looked at

@@ -141,7 +141,8 @@ void Relay::note_ends() {
   const auto note = [this](Leg& leg, Who who) {
     if (!leg.broken()) return;
     const std::string text = leg.farewell(), error = leg.error();
-    const bool closed = !text.empty() || error.empty() || error.starts_with("Socket error");
+    const bool said_so = error.starts_with("Received SSH_MSG_DISCONNECT");  // maybe without a text
+    const bool closed = said_so || error.empty() || error.starts_with("Socket error");
     over(who, !closed, text.empty() ? error : text);
   };
   note(client_, Who::client);

@@ -1,5 +1,6 @@
-"""Audited sessions: what a gateway, its targets and its clients must know of each other. The gateway's host keys and its
-CA are made of secrets that lie in files; here they are computed as gateway/ssh/monitor/host_keys.hpp says."""
+"""Audited sessions: what a gateway, its targets and its clients must know of each other. The gateway's host
+keys and its CA are made of secrets that lie in files; here they are computed as
+gateway/ssh/monitor/host_keys.hpp says."""
 import base64
 import copy
 import hashlib
@@ -46,8 +47,10 @@ def settings(directory, sshd, **more):
 
 
 def ssh(listen_port, sshd, **user):
-    """The `ssh` of a route to `sshd`: its user, who comes with the sshd's own client keys or with `user`'s fields."""
-    keys = [" ".join(line.split()[:2]) for line in (sshd.directory / "authorized_keys").read_text().splitlines()]
+    """The `ssh` of a route to `sshd`: its user, who comes with the sshd's own client keys, or with `user`'s
+    fields."""
+    authorized = (sshd.directory / "authorized_keys").read_text().splitlines()
+    keys = [" ".join(line.split()[:2]) for line in authorized]
     hosts = [" ".join((sshd.directory / f"host_{kind}.pub").read_text().split()[:2])
              for kind in ("ed25519", "ecdsa", "rsa")]
     return {"listen_port": listen_port, "target_port": sshd.port, "mode": "audited", "host_keys": hosts,

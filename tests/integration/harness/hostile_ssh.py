@@ -1,68 +1,20 @@
-"""SSH's transport (RFC 4253) in either role, for peers that a test bends: every packet can be sent at any time, in any
-form. One key exchange (curve25519-sha256), one host key (Ed25519), two ciphers: AES-GCM, and AES-CTR with an ETM HMAC,
-in which the sequence number counts. What a well-behaved peer does is here too, up to a login and a channel."""
+"""SSH's transport (RFC 4253) in either role, for peers that a test bends: every packet can be sent at any
+time, in any form. One key exchange (curve25519-sha256), one host key (Ed25519), two ciphers: AES-GCM, and
+AES-CTR with an ETM HMAC, in which the sequence number counts. What a well-behaved peer does is here too, up
+to a login and a channel."""
 import collections
 import hashlib
-import hmac
+import itertools
 import os
 import socket
 import struct
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .machine import SLOW
-
-DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG, SERVICE_REQUEST, SERVICE_ACCEPT, EXT_INFO = range(1, 8)
-KEXINIT, NEWKEYS, ECDH_INIT, ECDH_REPLY = 20, 21, 30, 31
-AUTH_REQUEST, AUTH_FAILURE, AUTH_SUCCESS, AUTH_BANNER = range(50, 54)
-PK_OK, INFO_REQUEST, INFO_RESPONSE = 60, 60, 61
-GLOBAL_REQUEST, REQUEST_SUCCESS, REQUEST_FAILURE = range(80, 83)
-(OPEN, OPEN_CONFIRMATION, OPEN_FAILURE, WINDOW_ADJUST, DATA, EXTENDED_DATA, EOF, CLOSE, REQUEST, SUCCESS,
- FAILURE) = range(90, 101)
-
-GCM, CTR_ETM = b"aes128-gcm@openssh.com", b"aes128-ctr"
-MAC = b"hmac-sha2-256-etm@openssh.com"
-
-
-def uint32(*numbers):
-    return b"".join(struct.pack(">I", number) for number in numbers)
-
-
-def string(data):
-    return uint32(len(data)) + data
-
-
-def mpint(number):
-    return string(number.to_bytes(number.bit_length() // 8 + 1, "big") if number else b"")
-
-
-def message(kind, *parts):
-    return bytes([kind]) + b"".join(parts)
-
-
-class Fields:
-    """Reads a payload from its front."""
-
-    def __init__(self, data, at=1):
-        self.data, self.at = data, at
-
-    def uint32(self):
-        self.at += 4
-        return struct.unpack_from(">I", self.data, self.at - 4)[0]
-
-    def string(self):
-        size = self.uint32()
-        self.at += size
-        return self.data[self.at - size:self.at]
-
-    def boolean(self):
-        self.at += 1
-        return self.data[self.at - 1] != 0
+from .ssh_wire import *  # noqa: F403
 
 
 class Ended(Exception):
@@ -73,68 +25,10 @@ class Ended(Exception):
         self.text, self.reason = text.decode(errors="replace"), reason
 
 
-# -- what a direction is protected by: frame() makes bytes of a payload, length_of() and body() read them
-
-def padded(payload, block, head):
-    """Padding length, payload, padding; `head`: bytes before that count for the block's size."""
-    padding = block - (1 + len(payload) + head) % block
-    padding += block if padding < 4 else 0
-    return bytes([padding]) + payload + b"\0" * padding
-
-
-class Clear:
-    tag = 0
-
-    def frame(self, sequence, payload):
-        body = padded(payload, 8, 4)
-        return uint32(len(body)) + body
-
-    def body(self, sequence, length, rest):
-        return rest
-
-
-class Gcm:
-    tag = 16
-
-    def __init__(self, key, iv, mac_key):
-        self.cipher, self.fixed, self.counter = AESGCM(key), iv[:4], int.from_bytes(iv[4:12], "big")
-
-    def nonce(self):
-        self.counter += 1
-        return self.fixed + (self.counter - 1).to_bytes(8, "big")
-
-    def frame(self, sequence, payload):
-        body = padded(payload, 16, 0)
-        length = uint32(len(body))
-        return length + self.cipher.encrypt(self.nonce(), body, length)
-
-    def body(self, sequence, length, rest):
-        return self.cipher.decrypt(self.nonce(), rest, length)
-
-
-class CtrEtm:
-    tag = 32
-
-    def __init__(self, key, iv, mac_key):
-        self.stream, self.mac_key = Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor(), mac_key
-
-    def mac(self, sequence, data):
-        return hmac.digest(self.mac_key, uint32(sequence) + data, "sha256")
-
-    def frame(self, sequence, payload):
-        body = padded(payload, 16, 0)
-        data = uint32(len(body)) + self.stream.update(body)
-        return data + self.mac(sequence, data)
-
-    def body(self, sequence, length, rest):
-        if self.mac(sequence, length + rest[:-32]) != rest[-32:]:
-            raise InvalidTag
-        return self.stream.update(rest[:-32])
-
-
 class Transport:
-    """One end, over a connected socket. With `host_key` it is the server's. `at(stage)` is called on the way through the
-    first key exchange: "hello", "kexinit", "exchange", "newkeys", each before the message of that name is sent."""
+    """One end, over a connected socket. With `host_key` it is the server's. `at(stage)` is called on the way
+    through the first key exchange: "hello", "kexinit", "exchange", "newkeys", each before the message of that
+    name is sent."""
 
     def __init__(self, sock, host_key=None, cipher=GCM, strict=True, identification=b"SSH-2.0-bent", at=None):
         self.sock, self.host_key, self.cipher, self.offers_strict = sock, host_key, cipher, strict
@@ -182,8 +76,8 @@ class Transport:
         self.write(b"".join(map(self.frame, payloads)))
 
     def flood(self, payload, measure, count=500_000):
-        """Sends it, reading nothing, until the other side takes no more, or has ended, or it was sent so often. The
-        largest of what measure() has said meanwhile."""
+        """Sends it, reading nothing, until the other side takes no more, or has ended, or it was sent so
+        often. The largest of what measure() has said meanwhile."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.sock.settimeout(1)
         most = measure()
@@ -237,7 +131,7 @@ class Transport:
         first = self.session_id is None
         marks = [b"kex-strict-s-v00@openssh.com" if self.host_key else b"kex-strict-c-v00@openssh.com"]
         kex = b",".join([b"curve25519-sha256", *(marks if self.offers_strict and first else [])])
-        lists = [kex, b"ssh-ed25519", self.cipher, self.cipher, MAC, MAC, self.compression, self.compression, b"", b""]
+        lists = [kex, b"ssh-ed25519", *[self.cipher] * 2, *[MAC] * 2, *[self.compression] * 2, b"", b""]
         return message(KEXINIT, os.urandom(16), *map(string, lists), b"\0", uint32(0))
 
     def hello(self):
@@ -287,9 +181,9 @@ class Transport:
         public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         at("exchange")
         if self.host_key:
-            key = string(b"ssh-ed25519") + string(self.host_key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+            key = public_blob(self.host_key)
             client_public = Fields(self.during_exchange(ECDH_INIT)).string()
-            secret = mpint(int.from_bytes(private.exchange(X25519PublicKey.from_public_bytes(client_public)), "big"))
+            secret = shared_secret(private, client_public)
             parts = [self.theirs, self.identification, theirs, mine, key, client_public, public]
             digest = hashlib.sha256(b"".join(map(string, parts)) + secret).digest()
             signature = string(b"ssh-ed25519") + string(self.host_key.sign(digest))
@@ -298,7 +192,7 @@ class Transport:
         self.send(message(ECDH_INIT, string(public)))
         reply = Fields(self.during_exchange(ECDH_REPLY))
         key, server_public, signature = reply.string(), reply.string(), reply.string()
-        secret = mpint(int.from_bytes(private.exchange(X25519PublicKey.from_public_bytes(server_public)), "big"))
+        secret = shared_secret(private, server_public)
         parts = [self.identification, self.theirs, mine, theirs, key, public, server_public]
         digest = hashlib.sha256(b"".join(map(string, parts)) + secret).digest()
         self.shown_key = Fields(key, 0)
@@ -323,8 +217,12 @@ class Transport:
 
 
 class Client(Transport):
-    def __init__(self, port, **bent):
-        sock = socket.create_connection(("127.0.0.1", port), 20 * SLOW)
+    """From an address of its own, unless it is given one: so its lines in a log are found."""
+    number = itertools.count(1 << 16)
+
+    def __init__(self, port, source=None, **bent):
+        self.source = source or "127." + ".".join(map(str, next(self.number).to_bytes(3, "big")))
+        sock = socket.create_connection(("127.0.0.1", port), 20 * SLOW, source_address=(self.source, 0))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(sock, **bent)
 
@@ -341,9 +239,10 @@ class Client(Transport):
         return self.auth_request(user, b"publickey", b"\0", string(b"ssh-ed25519"), string(blob))
 
     def signed(self, user, key, session_id=None, blob=None):
-        """A login by this Ed25519 key; what it signs may be another session's, and what it shows another key."""
-        own = string(b"ssh-ed25519") + string(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-        request = self.auth_request(user, b"publickey", b"\1", string(b"ssh-ed25519"), string(blob or own))
+        """A login by this Ed25519 key; what it signs may be another session's, and what it shows another
+        key."""
+        request = self.auth_request(user, b"publickey", b"\1", string(b"ssh-ed25519"),
+                                    string(blob or public_blob(key)))
         signature = key.sign(string(session_id or self.session_id) + request)
         return request + string(string(b"ssh-ed25519") + string(signature))
 
@@ -378,7 +277,8 @@ class Client(Transport):
 
 
 class Server(Transport):
-    """The server's role, over a socket that was accepted; lets everybody in who comes with a signature, unseen."""
+    """The server's role, over a socket that was accepted; lets everybody in who comes with a signature,
+    unseen."""
 
     def accept_login(self):
         while True:

@@ -1,5 +1,6 @@
-"""A gateway whose audited sessions are attacked: one environment of a real sshd, one of a target that a test bends, and
-a customer who was there before and must notice nothing. What every attack leaves behind is counted here."""
+"""A gateway whose audited sessions are attacked: one environment of a real sshd, one of a target that a test
+bends, and a customer who was there before and must notice nothing. What every attack leaves behind is counted
+here."""
 import json
 import os
 import subprocess
@@ -23,12 +24,17 @@ BENT = "bent0target"
 MEBIBYTE = 1 << 20
 
 
+def stat_fields(pid):
+    """Of /proc/PID/stat, those behind the name: its state, its parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 def children(pid):
     """The processes that `pid` started and that have not been waited for."""
     found = set()
     for entry in os.scandir("/proc"):
         try:
-            if entry.name.isdigit() and int(Path(entry.path, "stat").read_text().rsplit(")", 1)[1].split()[1]) == pid:
+            if entry.name.isdigit() and int(stat_fields(entry.name)[1]) == pid:
                 found.add(int(entry.name))
         except OSError:
             pass
@@ -45,7 +51,7 @@ def memory(pid):
 
 
 def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -77,7 +83,8 @@ class Bystander:
 
 class Scene:
     def __init__(self, directory, ca, sshd, **more):
-        need((BIN / "envgate-session").exists(), "envgate-session is not built: conf/libssh could not build libssh")
+        need((BIN / "envgate-session").exists(),
+             "envgate-session is not built: conf/libssh could not build libssh")
         self.sshd, self.user = sshd, sshd.user
         self.key = load_ssh_private_key(sshd.key.read_bytes(), None)
         self.entry_port = free_port()
@@ -114,7 +121,9 @@ class Scene:
 
     def client(self, port=None, **bent):
         """Keys are exchanged, and the service is asked for."""
-        return Client(port or self.port, **bent).handshake().ask_service()
+        client = Client(port or self.port, **bent).handshake().ask_service()
+        client.line = lambda: self.line_of(client)
+        return client
 
     def customer(self, port=None, **bent):
         return self.client(port, **bent).login(self.user, self.key)
@@ -157,7 +166,7 @@ class Scene:
         keeper, counts, rss, crashes = before
         assert self.gateway.process.alive() and self.keeper() == keeper
         wait_for(lambda: all(now <= counts[what] for what, now in self.counts().items()),
-                 lambda: f"before: {counts}, now: {self.counts()}", 15)
+                 lambda: f"before: {counts}, now: {self.counts()}", 40)
         assert self.crashes() == crashes, self.gateway.process.tail()
         if self.gateway.memory_means_something():
             wait_for(lambda: self.gateway.rss() < rss + 12 * MEBIBYTE,
@@ -166,16 +175,17 @@ class Scene:
 
     def log(self, event=None):
         """Every line of the log, read as strictly as any reader may: each is one JSON object."""
-        lines = [json.loads(line) for line in self.gateway.process.log.read_bytes().decode("utf-8").split("\n") if line]
+        text = self.gateway.process.log.read_bytes().decode("utf-8")
+        lines = [json.loads(line) for line in text.split("\n") if line]
         return [line for line in lines if event is None or line.get("event") == event]
 
-    def ended(self, count=1, since=0):
-        """The lines of connections that ended since `since` lines ago were counted, once they are `count`."""
+    def line_of(self, client):
+        """The one line of the log that says how this client's connection ended."""
         def lines():
-            found = self.log(contract.SSH_EVENT)[since:]
-            return found if len(found) >= count else None
-        return wait_for(lines, lambda: f"{len(self.log(contract.SSH_EVENT))} connections have ended: "
-                                       f"{self.gateway.process.tail(5)}")
+            return [line for line in self.log(contract.SSH_EVENT) if line["source_ip"] == client.source]
+        wait_for(lines, lambda: f"no line of {client.source}: {self.gateway.process.tail(5)}")
+        assert len(lines()) == 1
+        return lines()[0]
 
     def __enter__(self):
         self.gateway.start()

@@ -37,8 +37,9 @@ Subsystem sftp {sftp}
 
 
 class Sshd:
-    def __init__(self, directory, address="127.0.0.1", port=None):
-        self.directory = directory
+    def __init__(self, directory, address="127.0.0.1", port=None, first=""):
+        """`first`: lines of sshd_config that go before the others, and win."""
+        self.directory, self.first = directory, first
         directory.mkdir(exist_ok=True)
         self.sshd = debian_tool("sshd")
         self.address = address
@@ -71,9 +72,9 @@ class Sshd:
         need(os.path.exists(sftp), "openssh-sftp-server is not installed (tests/run installs it)")
         host_keys = "\n".join(f"HostKey {self.directory}/host_{kind}" for kind in ("ed25519", "ecdsa", "rsa"))
         self.config = self.directory / "sshd_config"
-        self.config.write_text(CONFIG.format(port=self.port, address=self.address, directory=self.directory,
-                                             host_keys=host_keys, sftp=sftp,
-                                             user_ca=self.directory / "user_ca.pub"))
+        text = CONFIG.format(port=self.port, address=self.address, directory=self.directory, sftp=sftp,
+                             host_keys=host_keys, user_ca=self.directory / "user_ca.pub")
+        self.config.write_text(self.first + text)
         (self.directory / "user_ca.pub").write_text(self.user_ca.line() + "\n")
 
     def start(self):

@@ -276,6 +276,29 @@ TEST_F(RecorderTest, EventsThatMakeNoSenseEndTheSession) {
   EXPECT_TRUE(recorder_->can_start()) << "the disk is well";
 }
 
+// A target answers twenty requests in an order of its own.
+TEST_F(RecorderTest, ChannelsBeginInAnyOrderAndEachOnce) {
+  start();
+  Handle handle = open("s-1");
+  for (const std::uint32_t channel : {3u, 1u, 20'000u, 19'999u, 4'000u})
+    ASSERT_NE(handle.write(CommandBegan{channel, "exec", "id"}, now()), Written::failed);
+  ASSERT_TRUE(eventually([&] { return handle.outstanding() == 0; }));
+  EXPECT_THAT(notices_.all(), testing::Each(testing::Field(&Notice::what, Notice::What::low)));
+  handle.write(ChannelEnded{4'000, 0, 0}, now());
+  handle.write(CommandBegan{4'000, "exec", "id"}, now());
+  ASSERT_TRUE(notices_.wait(Notice::What::failed));
+  EXPECT_THAT(notices_.all().back().why, HasSubstr("a second time"));
+}
+
+TEST_F(RecorderTest, AChannelThatBeginsAfterAllTooManyOthersIsRefused) {
+  start();
+  Handle handle = open("s-1");
+  handle.write(CommandBegan{20'000, "exec", "id"}, now());
+  handle.write(CommandBegan{2, "exec", "id"}, now());
+  ASSERT_TRUE(notices_.wait(Notice::What::failed));
+  EXPECT_THAT(notices_.all().back().why, HasSubstr("a second time"));
+}
+
 TEST_F(RecorderTest, TheTerminalsOfOneSessionAreBounded) {
   // In memory where that can be: thousands of files that are each flushed take a disk its time.
   std::string memory = "/dev/shm/envgate-test-XXXXXX";
