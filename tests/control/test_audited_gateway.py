@@ -191,9 +191,10 @@ def test_one_time_codes(scene):
     secret = scene.plane.ask("PUT", "/api/owners/cleo/totp")["secret"]
     scene.settled(made["id"], lambda route: route["ssh"]["users"][0].get("totp"), "codes are due")
 
-    def log_in(*codes, key=None, password=None):
+    def log_in(*codes, key=None, password=None, methods=None):
+        methods = methods or ("publickey" if key else "password") + ",keyboard-interactive"
         interactive = ["-o", "KbdInteractiveAuthentication=yes", "-o", "NumberOfPasswordPrompts=3", "-o",
-                       f"PreferredAuthentications={'publickey' if key else 'password'},keyboard-interactive"]
+                       f"PreferredAuthentications={methods}"]
         words = ["ssh", *interactive, *scene.options(made, key)[:2], "-o", "IdentityAgent=none"]
         words += ["-i", key] if key else ["-o", "PubkeyAuthentication=no"]
         words += ["-o", f"HostKeyAlias=[{made['id']}.ssh.localhost]:{made['ssh_port']}", "-p",
@@ -208,9 +209,11 @@ def test_one_time_codes(scene):
     assert log_in("000000", second, key=key).stdout.strip() == made["id"], "a key, and the second code"
     assert log_in("12345", "abcdef", "", key=key).returncode == 255
     assert log_in(third, password="wrong").returncode == 255
+    both = log_in(third, methods="keyboard-interactive")
+    assert both.stdout.strip() == made["id"], "password and code in one"
     lines = scene.log("ssh_login")
     assert [line["second_factor"] for line in lines
-            if line["environment_id"] == made["id"] and line["status"] == "success"] == ["totp", "totp"]
+            if line["environment_id"] == made["id"] and line["status"] == "success"] == ["totp"] * 3
     scene.plane.ask("DELETE", "/api/owners/cleo/totp")
     wait_for(lambda: key_logs_in(scene, made, key), "no codes are due any more")
 
