@@ -181,8 +181,8 @@ def test_a_second_connection_is_not_disturbed_by_the_first_ones_end(ssh_gateway,
     """Two customers' sessions on one port: one is cut, the other goes on."""
     other = paramiko.SSHClient()
     other.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    other.connect("127.0.0.1", ssh_gateway.env_port, entry.user, key_filename=str(entry.key), allow_agent=False,
-                  look_for_keys=False)
+    other.connect("127.0.0.1", ssh_gateway.env_port, entry.user, key_filename=str(entry.key),
+                  allow_agent=False, look_for_keys=False)
     stdin, stdout, _ = client.exec_command("cat")
     stdin.write(b"before ")
     other.get_transport().sock.close()

@@ -65,7 +65,11 @@ Audited::Audited(Parts parts, const GatewaySettings& settings)
   for (const std::string_view alarming : {"session_crashed", "session_outside_sandbox", "session_distrusted",
                                           "host_key_changed", "not_recordable"})
     gateway::Metrics::expect_refusals(alarming);
-  keeper_->listen([this](const Gone& who) { gone(who); });
+  keeper_->listen([this](const Gone& who) { gone(who); },
+                  [this] {
+                    const std::lock_guard lock(mutex_);
+                    sources_.clear();
+                  });
 }
 
 Result<std::unique_ptr<Audited>> Audited::start(const GatewaySettings& settings) {

@@ -89,8 +89,9 @@ KeeperLink::~KeeperLink() {
   if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
 }
 
-void KeeperLink::listen(OnGone gone) {
+void KeeperLink::listen(OnGone gone, OnLost lost) {
   gone_ = std::move(gone);
+  lost_ = std::move(lost);
   thread_ = std::thread([this] {
     do hear();
     while (relaunch());
@@ -117,6 +118,7 @@ bool KeeperLink::relaunch() {
     const std::lock_guard lock(mutex_);
     socket_.reset();
   }
+  lost_();
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;

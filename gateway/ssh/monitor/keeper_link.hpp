@@ -23,8 +23,9 @@ class KeeperLink {
     std::string program;  // empty: envgate-session, beside the running program
     std::string account;  // that it becomes, where we are root; empty: ours
   };
-  // On the link's own thread.
+  // On the link's own thread: one session process has gone; the keeper, and every session with it.
   using OnGone = std::function<void(const Gone&)>;
+  using OnLost = std::function<void()>;
 
   // Errors: the program cannot be started; its remedy. Requires: started before rights are dropped.
   static Result<std::unique_ptr<KeeperLink>> start(Options options);
@@ -32,7 +33,7 @@ class KeeperLink {
   KeeperLink(const KeeperLink&) = delete;
   KeeperLink& operator=(const KeeperLink&) = delete;
 
-  void listen(OnGone gone);  // once
+  void listen(OnGone gone, OnLost lost);  // once
 
   // The keeper's copies of the descriptors become the session's; the caller closes its own. False: no keeper
   // now.
@@ -47,6 +48,7 @@ class KeeperLink {
 
   const Options options_;
   OnGone gone_;
+  OnLost lost_;
   std::mutex mutex_;  // socket_
   Fd socket_;
   int pid_ = -1;

@@ -234,7 +234,7 @@ class Script:
                 "TEST_SSH_PORT": str(port), "SSH_CONNECTION": "", "LC_ALL": "C", **known,
                 **{f"TEST_SSH_{name}": str(path) for name, path in tools.items()}}
 
-    def run(self, changes=(), direct=False, seconds=200):
+    def run(self, changes=(), direct=False, seconds=400):
         """Its exit status; what it printed is in `log`. `changes`: replaced in its text."""
         source = INSTALLED
         if changes:
