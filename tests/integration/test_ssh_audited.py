@@ -96,9 +96,11 @@ def test_jumps_lead_to_where_the_key_is_authorized(gateway, routes, sshd, shared
     assert len(records(gateway)) == 1, "the inner session is recorded, and nothing else"
     for host in (gateway.ssh_host(HIDDEN), "127.0.0.1", "nowhere.example"):
         assert through(host, sshd).returncode == 255
-    reasons = {line["to"]: line["reason"] for line in gateway.log_lines("ssh_jump")
-               if line["status"] == "failure"}
-    assert len(reasons) == 3 and all("there is no environment" in reason for reason in reasons.values())
+    def refused():
+        return {line["to"]: line["reason"] for line in gateway.log_lines("ssh_jump")
+                if line["status"] == "failure"}
+    wait_for(lambda: len(refused()) == 3, lambda: f"refused: {refused()}")
+    assert all("there is no environment" in reason for reason in refused().values())
 
 
 # -- the record

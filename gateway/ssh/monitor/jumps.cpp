@@ -2,6 +2,7 @@
 
 #include "gateway/metrics.hpp"
 #include "gateway/ssh/monitor/session_monitor.hpp"
+#include "gateway/waking.hpp"
 
 namespace envgate::ssh::monitor {
 namespace {
@@ -30,22 +31,37 @@ loop::Task<Fd> SessionMonitor::way_to(Jump asked, std::string& refusal) {
       name && name->kind == routing::HostName::Kind::ssh)
     env = name->env;
   if (!env) co_return Fd();
-  const Lookup lookup = co_await gateway::find_route(worker_, *env);
+  Lookup lookup = co_await gateway::find_route(worker_, *env);
   if (lookup.outcome != Lookup::Outcome::found || !may_pass_on(*lookup.route, asked.port)) co_return Fd();
-  const routing::Route& route = *lookup.route;
-  if (route.ssh.mode == routing::SshMode::audited) {
+  if (lookup.route->ssh.mode == routing::SshMode::audited) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) co_return Fd();
     Fd outer(ends[0]);
     worker_.serve(watch_over(worker_, Arrival{arrival_.via, arrival_.peer, lookup.route, {}, Fd(ends[1])}));
+    refusal.clear();
     co_return outer;
   }
+  co_return co_await connect_onward(std::move(lookup.route), refusal);
+}
+
+// To a passthrough environment: its sshd is the other end.
+loop::Task<Fd> SessionMonitor::connect_onward(routing::RoutePtr found, std::string& refusal) {
+  const auto& allowed = found->services().allow_from;
+  refusal = "environment " + found->env.str() + " does not allow your address";
+  if (!allowed.empty() && !any_contains(allowed, arrival_.peer.address)) co_return Fd();
+  if (gateway::sleeps(worker_, *found)) {
+    gateway::Waiter waiter;
+    waiter.why = "ssh from " + arrival_.peer.address.to_string();
+    waiter.gone = [this] { return over_; };
+    auto woken = co_await gateway::wake(worker_, found, std::move(waiter),
+                                        worker_.reactor.after(worker_.settings->timeouts.wake));
+    refusal = "environment " + found->env.str() + " does not start: " + woken.why;
+    if (!woken.route) co_return Fd();
+    found = std::move(woken.route);
+  }
+  const routing::Route& route = *found;
   refusal = "environment " + route.env.str() + " is " + std::string(to_string(route.state));
   if (route.state != routing::State::running) co_return Fd();
-  refusal = "environment " + route.env.str() + " does not allow your address";
-  if (!route.services().allow_from.empty() &&
-      !any_contains(route.services().allow_from, arrival_.peer.address))
-    co_return Fd();
   refusal = "environment " + route.env.str() + " has too many connections; try again later";
   gateway::Permit permit;
   if (worker_.shared.guard.admit(route.env, route.services().limits.connections, worker_.reactor.now(),

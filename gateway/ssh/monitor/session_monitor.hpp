@@ -75,6 +75,7 @@ class SessionMonitor final : loop::Timer {
   // jumps.cpp
   loop::Task<void> pass_on(Jump asked);
   loop::Task<Fd> way_to(Jump asked, std::string& refusal);
+  loop::Task<Fd> connect_onward(routing::RoutePtr found, std::string& refusal);
   bool may_pass_on(const routing::Route& route, std::uint32_t port) const;
 
   // session_log.cpp
