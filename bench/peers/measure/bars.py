@@ -19,8 +19,9 @@ class Bar:
             return None
         reached = ours / other
         met = reached >= self.bar if self.least else reached <= self.bar
-        unit = f" of {self.of}" if self.of else f" {figure.unit}"
-        return (f"{'met   ' if met else 'MISSED'}  {self.case}: {self.metric}: {number(reached)}{unit}, "
+        unit = f"of {self.of}" if self.of else figure.unit
+        reading = f"{number(reached)} {unit}".strip()
+        return (f"{'met   ' if met else 'MISSED'}  {self.case}: {self.metric}: {reading}, "
                 f"bar {'>=' if self.least else '<='} {number(self.bar)}")
 
 
