@@ -38,7 +38,7 @@ void publish_route(Transaction& t, Environment& e) {
   parts.leases = store::leases_of(t, e.id);
   const bool audited = is_audited(e);
   if (audited || e.backend == "physical") parts.host_keys = host_keys_of(t, e);
-  if (audited) add_owners_part(t, e, parts);
+  add_owners_part(t, e, parts);
   const std::string body = route_body(e, parts, generation);
   if (!same_route(e.route, body)) store::put_route(t, e, generation, body);
 }

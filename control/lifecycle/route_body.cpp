@@ -32,6 +32,12 @@ std::uint16_t target_of(const json& published, std::uint16_t port) {
   return port;
 }
 
+// Whose key is known may come through a jump (ssh -J) to an environment that is served in passthrough.
+void add_jump_keys(json& ssh, const Spec& spec, const RouteParts& parts) {
+  if (parts.authorized_keys.empty()) return;
+  ssh["users"] = json::array({{{"name", spec.ssh_user}, {"authorized_keys", parts.authorized_keys}}});
+}
+
 void add_audited(json& ssh, const store::Environment& e, const Spec& spec, const RouteParts& parts) {
   json user = {{"name", spec.ssh_user}, {"authorized_keys", parts.authorized_keys}};
   if (!e.verifier.empty()) user["verifier"] = e.verifier;
@@ -99,7 +105,10 @@ std::string route_body(const store::Environment& e, const RouteParts& parts, lon
                               {"service", lease.service}});
   }
   if (!parts.host_keys.empty()) route["ssh"]["host_keys"] = parts.host_keys;
-  if (spec.ssh_mode == routing::SshMode::audited) add_audited(route["ssh"], e, spec, parts);
+  if (spec.ssh_mode == routing::SshMode::audited)
+    add_audited(route["ssh"], e, spec, parts);
+  else
+    add_jump_keys(route["ssh"], spec, parts);
   if (!policy.allow_from.empty()) route["allow_from"] = policy.allow_from;
   return write_json(route);
 }

@@ -13,8 +13,8 @@ namespace envgate::control {
 struct RouteParts {
   std::vector<store::Lease> leases;
   std::vector<std::string> host_keys;
-  // Of an audited one alone:
   std::vector<std::string> authorized_keys;  // the spec's, the owner's, and of those whom it is shared with
+  // Of an audited one alone:
   bool totp = false;
   SshPolicy ssh;  // its own and its owner's
 };

@@ -173,6 +173,20 @@ def test_passthrough_is_held_until_it_is_up(scene, passthrough):
     assert len(starts(scene, passthrough)) == 1
 
 
+def test_a_jump_leads_to_passthrough_and_wakes_it(scene, passthrough):
+    """By a key of the owner's, which the target itself does not know: inside, its own sshd asks for more."""
+    key, public = make_key(scene.directory, f"jump-{os.urandom(3).hex()}")
+    owner = scene.plane.environment(passthrough["id"])["owner"]
+    scene.plane.ask("POST", f"/api/owners/{owner}/keys", {"public_key": public})
+    scene.settled(passthrough["id"], lambda route: route["ssh"].get("users"), "its route has the key")
+    jump = f"ProxyCommand=ssh -F {scene.config} -i {key} -o IdentitiesOnly=yes -W %h:%p me@gw"
+    done = scene.run(["ssh", *scene.options(passthrough), "-o", jump,
+                      f"root@{passthrough['id']}.ssh.localhost", "hostname; exit 6"],
+                     password=passthrough["ssh_password"], check=False)
+    assert (done.returncode, done.stdout.strip()) == (6, passthrough["id"]), done.stderr
+    assert len(starts(scene, passthrough)) == 1
+
+
 # -- HTTPS
 
 def test_a_browser_is_shown_a_page_that_loads_itself_again(scene, passthrough):

@@ -79,6 +79,15 @@ TEST_P(AuditedTest, PassthroughHasNoneOfIt) {
   EXPECT_EQ(credential(id).error().code, "not_audited");
 }
 
+TEST_P(AuditedTest, PassthroughHasTheKeysThatMayJumpToIt) {
+  auto wanted = body();
+  wanted["spec"]["ssh"] = {{"keys", {"ssh-ed25519 AAAACUSTOMER"}}};
+  const auto services = route(running(wanted)).services;
+  ASSERT_EQ(services.ssh_users.size(), 1u);
+  EXPECT_EQ(services.ssh_users[0].authorized_keys, std::vector<std::string>{"ssh-ed25519 AAAACUSTOMER"});
+  EXPECT_EQ(services.ssh_users[0].verifier, "");
+}
+
 TEST_P(AuditedTest, TheTargetIsNotOpenedByWhatTheCustomerHas) {
   const std::string id = running(audited());
   EXPECT_NE(backend->password_of(id), "");
