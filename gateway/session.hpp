@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
@@ -38,6 +39,7 @@ class Session {
   routing::RoutePtr route;  // null until it is known; HTTP: of the latest request
   net::Stream* client_stream;
   net::Stream* target_stream = nullptr;
+  std::optional<Endpoint> target;  // where its socket is a session process's
   relay::Progress progress;
   std::uint64_t requests = 0;  // HTTP only
   bool killed = false;

@@ -31,7 +31,7 @@ SessionFacts facts_of(const Session& session) {
           session.busy,
           session.client,
           session.route,
-          peer_of(session.target_stream),
+          session.target ? session.target : peer_of(session.target_stream),
           session.progress.to_target,
           session.progress.to_client,
           session.requests,

@@ -203,6 +203,7 @@ loop::Task<bool> SessionMonitor::log_in_onward() {
         false;
   }
   const Fd socket = target_.release();
+  session_->target = route_->ssh_target();
   const bool sent = send(target, socket.get());
   OPENSSL_cleanse(target.secret.data(), target.secret.size());
   if (!sent) co_return false;
