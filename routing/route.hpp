@@ -92,6 +92,9 @@ struct Services {
   bool wake = false;                       // it does not run; control starts it when somebody comes
   std::string owner;                       // for records; empty: the source named none
 
+  bool allows(const IpAddress& client) const {
+    return allow_from.empty() || any_contains(allow_from, client);
+  }
   bool forbids(SshForbid what) const { return (ssh_forbid & bit_of(what)) != 0; }
   bool operator==(const Services&) const = default;
 

@@ -79,7 +79,7 @@ bool may_enter(Worker& worker, const RequestHead& request, Decision& decision) {
 bool check_route(Worker& worker, const RequestHead& request, const Client& client, Decision& decision) {
   const routing::Route& route = *decision.target.route;
   const routing::Services& services = route.services();
-  if (!services.allow_from.empty() && !any_contains(services.allow_from, client.peer.address)) {
+  if (!services.allows(client.peer.address)) {
     refuse(decision, ErrorKind::source_not_allowed, "source_not_allowed");
   } else if (!find_port(worker, route, decision.name.port, decision.target.port)) {
     refuse(decision, ErrorKind::port_not_open, "port_not_open");

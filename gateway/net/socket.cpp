@@ -80,8 +80,9 @@ IoResult Socket::try_write(std::span<const iovec> from) {
   message.msg_iovlen = from.size();
   ssize_t result;
   // One piece, the usual, spares the kernel the gathering: 0.3 us of 7 (perf, h2).
-  do result = from.size() == 1 ? ::send(fd_.get(), from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL)
-                               : ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+  do
+    result = from.size() == 1 ? ::send(fd_.get(), from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL)
+                              : ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   while (result < 0 && errno == EINTR);
   if (result >= 0) return IoResult::done(static_cast<std::size_t>(result));
   if (errno != EAGAIN && errno != EWOULDBLOCK) return IoResult::failed(errno);
@@ -99,6 +100,13 @@ void Socket::abort(bool reset) {
     if (::connect(fd_.get(), &none, sizeof(none)) == 0) return;
   }
   ::shutdown(fd_.get(), SHUT_RDWR);
+}
+
+Result<std::pair<Fd, Fd>> stream_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno("socketpair", errno);
+  return std::pair(Fd(ends[0]), Fd(ends[1]));
 }
 
 void set_no_delay(int fd) {

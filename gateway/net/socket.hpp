@@ -2,6 +2,8 @@
 // Owns: the fd. Thread: the reactor's.
 #pragma once
 
+#include <utility>
+
 #include "base/fd.hpp"
 #include "base/ip.hpp"
 #include "base/result.hpp"
@@ -19,8 +21,8 @@ class Socket final : public Stream {
   Fd release();  // the fd, off the reactor: to be given to another process. No task may wait for it
 
   IoResult try_read(std::span<char> into) override;
-  IoResult try_read(std::span<const iovec> into);   // scattered
-  IoResult try_peek(std::span<char> into);          // MSG_PEEK: the bytes stay
+  IoResult try_read(std::span<const iovec> into);  // scattered
+  IoResult try_peek(std::span<char> into);         // MSG_PEEK: the bytes stay
   IoResult try_write(std::span<const iovec> from) override;
   void shutdown_write() override;
   void abort(bool reset) override;
@@ -33,6 +35,10 @@ class Socket final : public Stream {
   Fd fd_;
   loop::Watch watch_;
 };
+
+// Two connected sockets, not blocking, where a process or a relay wants one in place of a connection
+// (unix(7)).
+Result<std::pair<Fd, Fd>> stream_pair();
 
 // Keep-alive probes, so that a peer that vanished is noticed even where no deadline applies.
 struct KeepAlive {

@@ -1,7 +1,5 @@
 #include "gateway/ssh/audited.hpp"
 
-#include <sys/socket.h>
-
 #include "base/log.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/relay/relay.hpp"
@@ -25,12 +23,11 @@ loop::Task<void> serve_audited(Worker& worker, net::Socket& client, Endpoint pee
 }
 
 loop::Task<void> serve_audited(Worker& worker, net::Stream& client, Endpoint peer, routing::RoutePtr route) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) co_return;
-  Fd ours(ends[0]), sessions(ends[1]);
+  auto pair = net::stream_pair();
+  if (!pair) co_return;
   net::Socket socket;
-  if (!socket.open(worker.reactor, std::move(ours))) co_return;
-  monitor::Arrival arrival{Protocol::ssh_tls, peer, std::move(route), {}, std::move(sessions)};
+  if (!socket.open(worker.reactor, std::move(pair->first))) co_return;
+  monitor::Arrival arrival{Protocol::ssh_tls, peer, std::move(route), {}, std::move(pair->second)};
   worker.serve(monitor::watch_over(worker, std::move(arrival)));
   relay::Options options;
   options.require_ssh = true;

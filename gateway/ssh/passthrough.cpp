@@ -57,8 +57,7 @@ void refuse(const Visit& visit, net::Stream& client, std::string_view reason, st
 }
 
 bool is_allowed_from(const Visit& visit, net::Stream& client) {
-  const auto& allowed = visit.route->services().allow_from;
-  if (allowed.empty() || any_contains(allowed, visit.peer.address)) return true;
+  if (visit.route->services().allows(visit.peer.address)) return true;
   refuse(visit, client, "source_not_allowed",
          "environment " + visit.route->env.str() + " does not allow your address");
   return false;

@@ -11,21 +11,12 @@ from harness import wait_for
 from harness.hostile_ssh import (AUTH_REQUEST, CLOSE, DATA, EOF, EXTENDED_DATA, GLOBAL_REQUEST, KEXINIT, OPEN,
                                  OPEN_CONFIRMATION, OPEN_FAILURE, REQUEST, REQUEST_SUCCESS, SUCCESS,
                                  WINDOW_ADJUST, Ended, Fields, message, string, uint32)
-from harness.ssh_scene import MEBIBYTE, memory
+from harness.ssh_scene import MEBIBYTE, memory, until_left
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
 LONG = 0xffffffff
 BROKE = "the environment broke the protocol"
-
-
-def until_left(server):
-    """Reads on, so that nothing that it was sent resets the connection."""
-    try:
-        while True:
-            server.receive()
-    except Ended:
-        pass
 
 
 def session(scene, script, **bent):

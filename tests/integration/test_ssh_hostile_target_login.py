@@ -10,20 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from harness import wait_for
 from harness.hostile_ssh import (AUTH_BANNER, AUTH_FAILURE, AUTH_REQUEST, AUTH_SUCCESS, CTR_ETM, GCM, IGNORE,
                                  INFO_REQUEST, SERVICE_REQUEST, Ended, message, string, uint32)
-from harness.ssh_scene import MEBIBYTE, memory
+from harness.ssh_scene import MEBIBYTE, memory, until_left
 
 pytestmark = pytest.mark.usefixtures("untouched")
 
 LONG = 0xffffffff
-
-
-def until_left(server):
-    """Reads on, so that nothing that it was sent resets the connection."""
-    try:
-        while True:
-            server.receive()
-    except Ended:
-        pass
 
 
 def login(scene, script, **bent):

@@ -1,5 +1,3 @@
-#include <sys/socket.h>
-
 #include "gateway/metrics.hpp"
 #include "gateway/ssh/monitor/session_monitor.hpp"
 #include "gateway/waking.hpp"
@@ -34,21 +32,20 @@ loop::Task<Fd> SessionMonitor::way_to(Jump asked, std::string& refusal) {
   Lookup lookup = co_await gateway::find_route(worker_, *env);
   if (lookup.outcome != Lookup::Outcome::found || !may_pass_on(*lookup.route, asked.port)) co_return Fd();
   if (lookup.route->ssh.mode == routing::SshMode::audited) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) co_return Fd();
-    Fd outer(ends[0]);
-    worker_.serve(watch_over(worker_, Arrival{arrival_.via, arrival_.peer, lookup.route, {}, Fd(ends[1])}));
+    auto pair = net::stream_pair();
+    if (!pair) co_return Fd();
+    worker_.serve(
+        watch_over(worker_, Arrival{arrival_.via, arrival_.peer, lookup.route, {}, std::move(pair->second)}));
     refusal.clear();
-    co_return outer;
+    co_return std::move(pair->first);
   }
   co_return co_await connect_onward(std::move(lookup.route), refusal);
 }
 
 // To a passthrough environment: its sshd is the other end.
 loop::Task<Fd> SessionMonitor::connect_onward(routing::RoutePtr found, std::string& refusal) {
-  const auto& allowed = found->services().allow_from;
   refusal = "environment " + found->env.str() + " does not allow your address";
-  if (!allowed.empty() && !any_contains(allowed, arrival_.peer.address)) co_return Fd();
+  if (!found->services().allows(arrival_.peer.address)) co_return Fd();
   if (gateway::sleeps(worker_, *found)) {
     gateway::Waiter waiter;
     waiter.why = "ssh from " + arrival_.peer.address.to_string();

@@ -15,10 +15,6 @@ using gateway::Lookup;
 
 constexpr std::chrono::seconds kCodeIn{5};
 
-std::chrono::sys_seconds wall_clock() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 // Where a thread of the password pool leaves its answer for a monitor that may be gone by then.
 struct PasswordAnswer {
   explicit PasswordAnswer(loop::Reactor& reactor) : arrived(reactor) {}

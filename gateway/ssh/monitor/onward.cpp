@@ -29,10 +29,11 @@ std::string random_bytes(std::size_t size) {
   return out;
 }
 
-Result<auth::PublicKey> key_of(const record::SigningKey& ca) {
-  auto parsed = auth::parse_authorized_key(ssh_line(ca.public_key()));
-  if (!parsed) return tl::unexpected(parsed.error());
-  return std::move(parsed->key);
+auth::PublicKey key_of(const record::SigningKey& ca) {
+  auth::PublicKey key;
+  key.type = auth::KeyType::ed25519;
+  key.point.assign(ca.public_key().begin(), ca.public_key().end());
+  return key;
 }
 
 Result<std::string> read_private_key(const std::string& path) {
@@ -51,11 +52,9 @@ Result<std::string> session_certificate(const record::SigningKey& ca, const Onwa
   auto key = auth::parse_authorized_key(request.public_key);
   if (!key) return tl::unexpected(key.error());
   if (key->key.type != auth::KeyType::ed25519) return fail("a session's key is not of Ed25519");
-  auto signer = key_of(ca);
-  if (!signer) return tl::unexpected(signer.error());
   auth::Certificate certificate;
   certificate.key = std::move(key->key);
-  certificate.ca = std::move(*signer);
+  certificate.ca = key_of(ca);
   certificate.nonce = random_bytes(32);
   certificate.key_id = std::string(request.key_id.substr(0, auth::kKeyIdMax));
   certificate.principals = {std::string(request.login)};

@@ -18,10 +18,6 @@ constexpr std::chrono::seconds kTurnIn{60};
 constexpr std::chrono::milliseconds kAskForTurn{30};
 constexpr std::size_t kPlainMost = 64;
 
-std::chrono::sys_seconds wall_clock() {
-  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 // Printable ASCII without blanks, for key ids and audits.
 std::string plain(std::string_view text) {
   std::string out;
@@ -71,8 +67,7 @@ loop::Task<bool> SessionMonitor::wake_it() {
 }
 
 bool SessionMonitor::is_allowed_from() {
-  const auto& allowed = route_->services().allow_from;
-  if (allowed.empty() || any_contains(allowed, arrival_.peer.address)) return true;
+  if (route_->services().allows(arrival_.peer.address)) return true;
   end("source_not_allowed", "environment " + route_->env.str() + " does not allow your address");
   return false;
 }
@@ -167,10 +162,7 @@ loop::Task<Result<void>> SessionMonitor::credential(Target& target) {
 }
 
 bool SessionMonitor::target_answered() {
-  if (auto* const ready = std::get_if<TargetReady>(&said_)) {
-    target_identification_ = std::move(ready->identification);
-    return true;
-  }
+  if (std::holds_alternative<TargetReady>(said_)) return true;
   const auto* const problem = std::get_if<TargetFailed>(&said_);
   over_ = !problem;  // else it has ended
   if (over_) return false;

@@ -4,6 +4,7 @@
 // the record's handle.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct RecordSignal {
   loop::Event low;
   bool failed = false, abandoned = false;
 };
+
+// What certificates are held against, and made by.
+inline std::chrono::sys_seconds wall_clock() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
 
 class SessionMonitor final : loop::Timer {
  public:
@@ -103,7 +109,6 @@ class SessionMonitor final : loop::Timer {
   std::string login_;
   OnwardTurn turn_;
   net::Socket target_;
-  std::string target_identification_;
   loop::Scope jumps_;
   std::vector<gateway::Permit> jump_permits_;
   recorder::Handle record_;

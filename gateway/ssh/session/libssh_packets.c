@@ -181,10 +181,6 @@ void packets_session_id(ssh_session session, const uint8_t** id, size_t* size) {
   *size = session->current_crypto->session_id_len;
 }
 
-bool packets_key_exchanged(ssh_session session) {
-  return session->current_crypto != NULL && session->dh_handshake_state == DH_STATE_FINISHED;
-}
-
 void packets_keep_host_key(ssh_session session, struct packets_host_key* kept) {
   kept->exchange = session->current_crypto;
   kept->key = ssh_key_dup(session->current_crypto->server_pubkey);

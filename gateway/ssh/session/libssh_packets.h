@@ -50,8 +50,6 @@ bool packets_no_home(ssh_session session);
 // The hash of the first key exchange. Requires: there has been one.
 void packets_session_id(ssh_session session, const uint8_t** id, size_t* size);
 
-bool packets_key_exchanged(ssh_session session);
-
 // Client: the host key of the last key exchange, kept to hold those of later ones against it, which libssh
 // does not. Owns: `key`.
 struct packets_host_key {

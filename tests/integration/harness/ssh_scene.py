@@ -55,6 +55,15 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def until_left(server):
+    """Reads on, so that nothing that it was sent resets the connection."""
+    try:
+        while True:
+            server.receive()
+    except Ended:
+        pass
+
+
 class Bystander:
     """OpenSSH's client with `cat` at the other end."""
 
